@@ -1,0 +1,1 @@
+"""The IVCAP SDK: services, jobs, artifacts and aspects, on a deployment or in a local directory."""

@@ -1,0 +1,1 @@
+"""What the platform means, said once for every front and every transport."""

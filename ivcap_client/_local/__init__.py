@@ -1,0 +1,1 @@
+"""The embedded platform: data in this process, running in a process of its own."""

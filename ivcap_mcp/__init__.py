@@ -1,0 +1,1 @@
+"""IVCAP as an MCP server."""
