@@ -1,0 +1,252 @@
+"""Jobs: order one, read it, list them, wait for the end. Requests, and what the replies mean."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from ivcap_client._core import aspects
+from ivcap_client._core.call import call
+from ivcap_client._core.messages import MIB, Request, Response
+from ivcap_client._core.pages import Listing, Page, page
+from ivcap_client._core.port import Port
+from ivcap_client._core.wire import Fields, fields
+from ivcap_client.exception import InvalidInput, ProtocolError, ResourceNotFound
+from ivcap_client.urns import identifier, quoted, urn_of
+
+JOB_SCHEMA = "urn:ivcap:schema:job.2"
+ENDED = frozenset({"succeeded", "failed", "error"})
+LONGEST_HOLD = 20
+"""Seconds for which the platform is asked to hold a request; proxies cut longer ones."""
+MOST_RESULT = 256 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """What the platform said about one job at one moment.
+
+    `status` is the platform's word, or `unknown` for one we do not know. `result` is `None` until the job has ended
+    and its result was read; `has_result` tells that apart from a result that is null.
+    """
+
+    id: str
+    status: str = "unknown"
+    service: str | None = None
+    name: str | None = None
+    order: str | None = None
+    account: str | None = None
+    policy: str | None = None
+    tags: tuple[str, ...] = ()
+    requested_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    request_content_type: str | None = None
+    request: Any = None
+    result_content_type: str | None = None
+    result_content_urn: str | None = None
+    result: Any = None
+    has_result: bool = False
+    error_message: str | None = None
+    products: tuple[Mapping[str, Any], ...] = ()
+    retry_later: float | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+
+def job_record(item: Fields) -> JobRecord:
+    products = item.any("products")
+    listed = products.get("items") if isinstance(products, Mapping) else None
+    return JobRecord(
+        id=urn_of("job", item.need("id")),
+        status=(item.text("status") or "unknown").lower(),
+        service=item.text("service") or item.text("service-id"),
+        name=item.text("name"),
+        order=item.text("order"),
+        account=item.text("account"),
+        policy=item.text("policy"),
+        tags=item.texts("tags"),
+        requested_at=item.when("requested-at"),
+        started_at=item.when("started-at"),
+        finished_at=item.when("finished-at"),
+        request_content_type=item.text("request-content-type"),
+        request=item.any("request-content"),
+        result_content_type=item.text("result-content-type"),
+        result_content_urn=item.text("result-content-urn"),
+        result=item.any("result-content"),
+        has_result="result-content" in item.raw or item.any("result-content") is not None,
+        error_message=item.text("error-message"),
+        products=tuple(p for p in listed if isinstance(p, Mapping)) if isinstance(listed, list) else (),
+        raw=item.raw,
+    )
+
+
+async def submit(
+    port: Port,
+    service: str,
+    body: bytes,
+    *,
+    hold: float = 0,
+    order: str | None = None,
+    key: str | None = None,
+    deadline: float | None = None,
+) -> JobRecord:
+    """Order a job. Never repeated once it may have reached the platform.
+
+    Args:
+        port: Way to the platform.
+        service: URN of the service.
+        body: The request object as JSON.
+        hold: Seconds for which the platform may hold the request until the job ends; at most 20 are asked for.
+        order: URN under which the job can be found again, on platforms that keep it.
+        key: Idempotency key, for platforms that honour it.
+        deadline: On the port's clock.
+    """
+    what = "order job"
+    seconds = min(max(math.ceil(hold), 0), LONGEST_HOLD)
+    headers = {"content-type": "application/json", "timeout": str(seconds)}
+    headers |= {"ivcap-order-id": order} if order else {}
+    headers |= {"idempotency-key": key} if key else {}
+    path = f"/1/services2/{quoted(identifier(service, what))}/jobs"
+    timeout = max(port.target.timeout, seconds + 10.0)
+    reply = await call(
+        port, Request("POST", path, headers=headers, body=body, what=what, timeout=timeout, deadline=deadline)
+    )
+    return ordered(reply, service, what)
+
+
+def ordered(reply: Response, service: str, what: str) -> JobRecord:
+    """The job of a reply to an order: 202 with a handle, or 200 with the result itself."""
+    named = reply.headers.get("ivcap-job-id")
+    if reply.status == 200 and named:
+        kind = reply.headers.get("content-type", "application/json")
+        return JobRecord(
+            id=urn_of("job", named),
+            status="succeeded",
+            service=service,
+            order=reply.headers.get("ivcap-order-id"),
+            result_content_type=kind,
+            result=content(kind, reply.body),
+            has_result=True,
+        )
+    told = fields(reply, what)
+    job = told.text("job-id") or told.text("id") or named
+    if not job:
+        raise ProtocolError(f"could not {what}: the platform accepted the job, but its reply has no job-id")
+    return JobRecord(
+        id=urn_of("job", job), status="scheduled", service=service, retry_later=told.number("retry-later"), raw=told.raw
+    )
+
+
+def content(kind: str, body: bytes) -> Any:
+    """A result as a value: JSON decoded, text as `str`, everything else as `bytes`."""
+    plain = kind.split(";")[0].strip().lower()
+    if plain == "application/json" or plain.endswith("+json") or plain.startswith("application/vnd.ivcap."):
+        try:
+            return json.loads(body)
+        except ValueError:
+            return body.decode("utf-8", "replace")
+    return body.decode("utf-8", "replace") if plain.startswith("text/") else body
+
+
+async def read(port: Port, service: str, job: str, *, result: bool = True, deadline: float | None = None) -> JobRecord:
+    """Read a job; with its result and its request where they exist."""
+    what = "read job"
+    path = f"/1/services2/{quoted(identifier(service, what))}/jobs/{quoted(identifier(job, what))}"
+    wanted = "true" if result else "false"
+    query = (("with-request-content", wanted), ("with-result-content", wanted))
+    request = Request("GET", path, query, what=what, safe=True, deadline=deadline, most=MOST_RESULT)
+    record = job_record(fields(await call(port, request), what))
+    return replace(record, service=record.service or service)
+
+
+async def service_of(port: Port, job: str) -> str:
+    """Which service a job belongs to, from its `job.2` aspect: a job is read below its service.
+
+    Raises:
+        ResourceNotFound: No such job, or not one this credential may see.
+    """
+    urn = urn_of("job", identifier(job, "read job"))
+    asked = aspects.AspectQuery(entity=urn, schema=JOB_SCHEMA, order_by=None, order_direction=None)
+    listed = await aspects.list_page(port, asked, 2, None)
+    for record in listed.items:
+        if isinstance(record.content, Mapping):
+            service = Fields(record.content, "read job").text("service-id")
+            if service:
+                return service
+    raise ResourceNotFound("read job", detail=f"{urn} is not known here, or belongs to another account")
+
+
+async def find(port: Port, job: str) -> JobRecord:
+    return await read(port, await service_of(port, job), job)
+
+
+async def list_page(port: Port, service: str, asked: Listing, size: int, cursor: str | None) -> Page[JobRecord]:
+    what = "list jobs"
+    path = f"/1/services2/{quoted(identifier(service, what))}/jobs"
+    reply = await call(port, Request("GET", path, tuple(asked.query(size, cursor)), what=what, safe=True))
+    return page(fields(reply, what), job_record)
+
+
+async def list_all_page(port: Port, at_time: datetime | None, size: int, cursor: str | None) -> Page[JobRecord]:
+    """Jobs of all services, newest first, through their `job.2` aspects."""
+    asked = aspects.AspectQuery(schema=JOB_SCHEMA, at_time=at_time)
+    listed = await aspects.list_page(port, asked, size, cursor)
+    records = [
+        job_record(Fields({"id": a.entity, **a.content}, "list jobs"))
+        for a in listed.items
+        if isinstance(a.content, Mapping)
+    ]
+    return Page(tuple(records), listed.next)
+
+
+async def cancel(port: Port, service: str, job: str) -> None:
+    """Ask for a job's end. Only platforms that list the route have it: see `can_cancel`."""
+    what = "cancel job"
+    path = f"/1/services2/{quoted(identifier(service, what))}/jobs/{quoted(identifier(job, what))}/cancel"
+    await call(port, Request("POST", path, what=what, safe=True))
+
+
+async def can_cancel(port: Port) -> bool:
+    """Whether the platform's own description lists the cancel route."""
+    request = Request("GET", "/1/openapi/openapi3.json", what="read the platform's description", safe=True)
+    paths = fields(await call(port, request), request.what).any("paths")
+    return isinstance(paths, Mapping) and any(path.endswith("/jobs/{id}/cancel") for path in paths)
+
+
+def request_body(data: object) -> bytes:
+    """A job's request as JSON: from a model, a dataclass, a mapping or a JSON stream.
+
+    Raises:
+        InvalidInput: It is none of these, or not an object that JSON can write.
+    """
+    what = "order job"
+    dump = getattr(data, "model_dump_json", None)
+    if callable(dump):
+        text: str = dump(by_alias=True, exclude_unset=True)
+        return text.encode()
+    if callable(getattr(data, "read", None)):
+        got = data.read()  # type: ignore[attr-defined]
+        text = got.decode() if isinstance(got, bytes) else got
+        try:
+            data = json.loads(text)
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(f"could not {what}: the stream does not hold JSON ({error})") from None
+    elif hasattr(data, "__dataclass_fields__") and not isinstance(data, type):
+        import dataclasses
+
+        data = dataclasses.asdict(data)  # type: ignore[call-overload]
+    if not isinstance(data, Mapping):
+        raise InvalidInput(
+            f"could not {what}: the request is a model, a dataclass, a dict or a JSON stream, "
+            f"{type(data).__name__} was given"
+        )
+    from ivcap_client._core.wire import encoded
+
+    return encoded(dict(data), what)

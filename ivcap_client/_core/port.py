@@ -1,0 +1,92 @@
+"""The world as the core sees it, and how a blocking caller runs the core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from ivcap_client._core.messages import Body, Request, Response
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Auth(Protocol):
+    """Puts a credential on a request. An `Auth` that also has `renew()` can be asked for a new credential."""
+
+    def apply(self, headers: dict[str, str]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how patiently a safe request is repeated. Times in seconds."""
+
+    attempts: int = 4
+    first: float = 0.25
+    factor: float = 2.0
+    most: float = 8.0
+    longest_wait: float = 30.0  # a Retry-After beyond this is not waited for
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where requests go, and as whom.
+
+    Attributes:
+        url: Base URL without trailing slash; `file://…` for the embedded platform.
+        auth: The credential; it hides itself in its `repr`.
+        headers: Sent with every request to the platform.
+        timeout: Seconds without a byte after which a request is given up.
+        retry: What is repeated, and when.
+        local: The embedded platform answers.
+    """
+
+    url: str
+    auth: Auth
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 30.0
+    retry: Retry = field(default_factory=Retry)
+    local: bool = False
+    foreign_data: bool = True
+
+
+class Port(Protocol):
+    """Everything the core may ask of the world. The core awaits nothing else."""
+
+    @property
+    def target(self) -> Target: ...
+    async def send(self, request: Request) -> Response:
+        """Exchange whole messages; the reply has at most `request.most` bytes after decoding."""
+        ...
+
+    async def open(self, request: Request) -> Body:
+        """Send, and read the reply piece by piece; its read time-out is fixed now."""
+        ...
+
+    async def offload(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do blocking work: in place, or in a worker thread under an event loop."""
+        ...
+
+    def wire(self, request: Request) -> Response:
+        """Blocking `send`, for use inside `offload` only."""
+        ...
+
+    async def once(self, key: str, work: Callable[[], T]) -> T:
+        """Do blocking work once for all who ask under this key; the others get its outcome."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+    def now(self) -> float: ...
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Finish `work` in this thread; it may await only a port that never suspends."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    finally:
+        work.close()
+    raise RuntimeError("core code suspended: it awaited something other than its port")

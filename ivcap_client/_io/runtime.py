@@ -1,0 +1,119 @@
+"""The two ports: one blocks, one awaits. Both speak through the same kind of transport."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import ParamSpec, Protocol, TypeVar
+
+from ivcap_client._core.messages import BlockingBody, Body, Request, Response
+from ivcap_client._core.port import Target
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Transport(Protocol):
+    """Carries requests to a platform, for blocking and for async callers."""
+
+    def send(self, request: Request) -> Response: ...
+    def open(self, request: Request) -> BlockingBody: ...
+    async def send_async(self, request: Request) -> Response: ...
+    async def open_async(self, request: Request) -> Body: ...
+    def close(self) -> None: ...
+    async def close_async(self) -> None: ...
+
+
+class Once:
+    """Runs work once per key; who comes later, or waits meanwhile, gets the same outcome. One per client."""
+
+    KEPT = 8
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._done: OrderedDict[str, object] = OrderedDict()
+
+    def do(self, key: str, work: Callable[[], T]) -> T:
+        with self._lock:
+            if key not in self._done:
+                self._done[key] = work()
+                while len(self._done) > self.KEPT:
+                    self._done.popitem(last=False)
+            return self._done[key]  # type: ignore[return-value]
+
+
+class BlockingPort:
+    """Answers in place: a coroutine of the core that awaits only this never suspends."""
+
+    def __init__(self, target: Target, transport: Transport, once: Once) -> None:
+        self.target, self._transport, self._once = target, transport, once
+
+    async def send(self, request: Request) -> Response:
+        return self._transport.send(request)
+
+    async def open(self, request: Request) -> Body:
+        return _Awaitable(self._transport.open(request))
+
+    async def offload(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return work(*args, **kwargs)
+
+    def wire(self, request: Request) -> Response:
+        return self._transport.send(request)
+
+    async def once(self, key: str, work: Callable[[], T]) -> T:
+        return self._once.do(key, work)
+
+    async def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)  # noqa: ASYNC251 - blocking is what this port is for
+
+    def now(self) -> float:
+        return time.monotonic()
+
+
+class _Awaitable:
+    """A blocking body under the names of an awaitable one."""
+
+    def __init__(self, body: BlockingBody) -> None:
+        self._body, self.status, self.headers = body, body.status, body.headers
+
+    async def read(self, size: int = 65536) -> bytes:
+        return self._body.read(size)
+
+    async def close(self) -> None:
+        self._body.close()
+
+
+class AsyncPort:
+    """Awaits under whatever event loop runs; blocking work goes to a worker thread."""
+
+    def __init__(self, target: Target, transport: Transport, once: Once) -> None:
+        self.target, self._transport, self._once = target, transport, once
+
+    async def send(self, request: Request) -> Response:
+        return await self._transport.send_async(request)
+
+    async def open(self, request: Request) -> Body:
+        return await self._transport.open_async(request)
+
+    async def offload(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        from functools import partial
+
+        from anyio import to_thread
+
+        return await to_thread.run_sync(partial(work, *args, **kwargs))
+
+    def wire(self, request: Request) -> Response:
+        return self._transport.send(request)
+
+    async def once(self, key: str, work: Callable[[], T]) -> T:
+        return await self.offload(self._once.do, key, work)
+
+    async def sleep(self, seconds: float) -> None:
+        import anyio
+
+        await anyio.sleep(seconds)
+
+    def now(self) -> float:
+        return time.monotonic()

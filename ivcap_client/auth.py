@@ -1,0 +1,79 @@
+"""Credentials: small objects that put themselves on a request and never show what they hold."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Callable
+
+__all__ = ["BasicAuth", "BearerAuth", "NoAuth", "RefreshingAuth"]
+
+
+class NoAuth:
+    """No credential: inside a job container, and for the embedded platform."""
+
+    def apply(self, headers: dict[str, str]) -> None:
+        """Leave the headers as they are."""
+
+    def __repr__(self) -> str:
+        return "NoAuth()"
+
+
+class BearerAuth:
+    """A fixed token."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token.strip()
+
+    def apply(self, headers: dict[str, str]) -> None:
+        """Add the `authorization` header."""
+        headers["authorization"] = f"Bearer {self._token}"
+
+    def __repr__(self) -> str:
+        return "BearerAuth(…)"
+
+
+class BasicAuth:
+    """User and password, as some gateways in front of a platform want them."""
+
+    def __init__(self, user: str, password: str) -> None:
+        self._pair = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+
+    def apply(self, headers: dict[str, str]) -> None:
+        """Add the `authorization` header."""
+        headers["authorization"] = f"Basic {self._pair}"
+
+    def __repr__(self) -> str:
+        return "BasicAuth(…)"
+
+
+class RefreshingAuth:
+    """A token that can be had anew.
+
+    Args:
+        fetch: Blocking; returns a token that is valid now. Called at first use and by `renew`.
+    """
+
+    def __init__(self, fetch: Callable[[], str], token: str | None = None) -> None:
+        self._fetch, self._token = fetch, token
+        self._lock = threading.Lock()
+
+    def apply(self, headers: dict[str, str]) -> None:
+        """Add the `authorization` header; the platform's 401 leads to `renew` where there is no token yet."""
+        if self._token:
+            headers["authorization"] = f"Bearer {self._token}"
+
+    def renew(self) -> None:
+        """Fetch a new token."""
+        with self._lock:
+            self._token = self._fetch()
+
+    def __getstate__(self) -> dict[str, object]:
+        # A lock cannot be pickled, a token should not be.
+        return {"_fetch": self._fetch}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__init__(state["_fetch"])  # type: ignore[misc,arg-type]
+
+    def __repr__(self) -> str:
+        return "RefreshingAuth(…)"

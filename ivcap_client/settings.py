@@ -1,0 +1,95 @@
+"""Where requests go and as whom: read from arguments and environment, refused when they contradict each other.
+
+| `url` argument, `IVCAP_URL` | `IVCAP_BASE_URL` | token (argument, `IVCAP_JWT`, `IVCAP_JWT_FILE`) | then |
+|---|---|---|---|
+| given | | given | that deployment |
+| given | | none | `ConfigError` (a `ValueError`) |
+| none | given | | inside a job container: no credential, unless one is given as argument |
+| none | none | as argument | `ConfigError` |
+| none | none | | local mode |
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ivcap_client._core.call import is_loopback, origin
+from ivcap_client._core.port import Auth
+from ivcap_client.auth import BearerAuth, NoAuth
+from ivcap_client.exception import ConfigError
+
+__all__ = ["Connection", "connection"]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The outcome: `url` is `None` for local mode."""
+
+    url: str | None
+    auth: Auth
+
+
+def connection(
+    url: str | None = None,
+    token: str | None = None,
+    auth: Auth | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Connection:
+    """Choose the target as the table on top says.
+
+    Raises:
+        ConfigError: A URL without credential, a credential without URL, or one that would travel unprotected.
+    """
+    if token is not None and auth is not None:
+        raise ConfigError("token and auth were both given: give one")
+    given = auth or (BearerAuth(token) if token else None)
+    named = environment.get("IVCAP_URL", "").strip()
+    if url or named:
+        where = _address(url or named)
+        if given is None and (not url or not named or origin(_address(url)) == origin(_address(named))):
+            # A token from the environment belongs to the URL beside it and is not used with another.
+            given = _from_environment(environment)
+        if given is None:
+            raise ConfigError(
+                f"there is no token for {where}: give `token`, or set IVCAP_JWT (it is used with IVCAP_URL's origin only). "
+                "To work without a deployment, leave the URL out"
+            )
+        if not isinstance(given, NoAuth) and not _protected(where):
+            raise ConfigError(f"{where} is not https: a token would travel readable. Use https, or a loopback address")
+        return Connection(where, given)
+    inside = environment.get("IVCAP_BASE_URL", "").strip()
+    if inside:
+        return Connection(_address(inside), given or NoAuth())
+    if given is not None:
+        raise ConfigError("a token was given, but no URL: give `url`, or set IVCAP_URL")
+    return Connection(None, NoAuth())
+
+
+def _from_environment(environment: Mapping[str, str]) -> Auth | None:
+    token = environment.get("IVCAP_JWT", "").strip()
+    file = environment.get("IVCAP_JWT_FILE", "").strip()
+    if not token and file:
+        try:
+            token = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"IVCAP_JWT_FILE names {file}, which cannot be read: {type(error).__name__}") from None
+    return BearerAuth(token) if token else None
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"{text!r} is not the address of a platform: http(s)://host is wanted")
+    if parts.username or parts.password:
+        raise ConfigError("the address of the platform holds a user or password: give them as auth=BasicAuth(…)")
+    if parts.query or parts.fragment:
+        raise ConfigError(f"{text!r}: the address of a platform has no query and no fragment")
+    return text.strip().rstrip("/")
+
+
+def _protected(url: str) -> bool:
+    return url.startswith("https:") or is_loopback(url)
