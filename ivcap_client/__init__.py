@@ -1,1 +1,74 @@
-"""The IVCAP SDK: services, jobs, artifacts and aspects, on a deployment or in a local directory."""
+"""The IVCAP SDK: services, jobs, artifacts and aspects, on a deployment or in a local directory.
+
+from ivcap_client import IVCAP
+
+with IVCAP() as ivcap:
+    for service in ivcap.list_services():
+        print(service.name)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ivcap_client.artifact import Artifact, LocalFileArtifact
+    from ivcap_client.aspect import Aspect, LocalAspect
+    from ivcap_client.auth import BasicAuth, BearerAuth, NoAuth, RefreshingAuth
+    from ivcap_client.ivcap import IVCAP
+    from ivcap_client.job import Event, Job, JobStatus
+    from ivcap_client.local import LocalIVCAP
+    from ivcap_client.service import Service
+    from ivcap_client.urns import URN
+
+__version__ = "0.1.0"
+
+# A name is loaded when it is first used: importing the package must cost a program nothing it does not need.
+_HOMES = {
+    "Artifact": "artifact",
+    "Aspect": "aspect",
+    "BasicAuth": "auth",
+    "BearerAuth": "auth",
+    "Event": "job",
+    "IVCAP": "ivcap",
+    "Job": "job",
+    "JobStatus": "job",
+    "LocalAspect": "aspect",
+    "LocalFileArtifact": "artifact",
+    "LocalIVCAP": "local",
+    "NoAuth": "auth",
+    "RefreshingAuth": "auth",
+    "Service": "service",
+    "URN": "urns",
+}
+
+__all__ = [
+    "IVCAP",
+    "URN",
+    "Artifact",
+    "Aspect",
+    "BasicAuth",
+    "BearerAuth",
+    "Event",
+    "Job",
+    "JobStatus",
+    "LocalAspect",
+    "LocalFileArtifact",
+    "LocalIVCAP",
+    "NoAuth",
+    "RefreshingAuth",
+    "Service",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

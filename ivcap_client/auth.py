@@ -73,7 +73,7 @@ class RefreshingAuth:
         return {"_fetch": self._fetch}
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        self.__init__(state["_fetch"])  # type: ignore[misc,arg-type]
+        self.__init__(state["_fetch"])  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return "RefreshingAuth(…)"

@@ -28,7 +28,7 @@ from ivcap_client.exception import (
 )
 
 if TYPE_CHECKING:
-    from tusclient.uploader import Uploader
+    from tusclient.uploader.uploader import Uploader
 
 CHUNK = 8 * MIB
 PIECE = MIB
@@ -89,47 +89,40 @@ async def upload(
         raise ProtocolError(f"could not {WHAT}: the platform wants the bytes at another origin, where they may not go")
     line = _Line(port, href, chunk)
     # A stream that cannot be rewound is sent from memory, one chunk at a time; others straight from where they lie.
-    held = None if _seekable(stream) else _Held(stream)
-    start = offset if held else stream.tell() - offset
-    failures = 0
-    while size is None or offset < size:
+    held = _Held(stream) if size is None or not _seekable(stream) else None
+    start = 0 if held else stream.tell() - offset
+    total, told, failures = size, size is not None, 0
+    while total is None or not told or offset < total:
         if held is not None:
-            chunk_file, base = await port.offload(held.chunk, offset, chunk), held.base
+            file, base = await port.offload(held.chunk, offset, chunk), held.base
             end = base + held.length
-            last = held.over
+            total = end if held.over else total
         else:
-            chunk_file, base = stream, -start
-            end, last = (size, False) if size is not None else await port.offload(_end, stream, start, offset, chunk)
-        if size is None and last and end == offset:
-            break
+            file, base, end = stream, -start, total or 0
         try:
-            reached = await port.offload(
-                line.patch, chunk_file, base, offset, end, end if last and size is None else None
-            )
+            reached = await port.offload(line.patch, file, base, offset, end, None if told else total)
         except (IvcapConnectionError, IvcapTimeout, Conflict, ServerError, TooManyRequests) as error:
             failures += 1
             if failures > retries:
                 raise
             await port.sleep(pause(port.target.retry, failures, random.random()))  # noqa: S311
             reached = await _arrived(port, line, error)
-            if not (held.base if held else 0) <= reached <= end:
+            if not (base if held else 0) <= reached <= end:
                 raise ProtocolError(
-                    f"could not {WHAT}: the platform says {reached} bytes arrived, which lies outside what was being sent"
+                    f"could not {WHAT}: the platform says {reached} bytes arrived, which is not where the upload stands"
                 ) from error
         else:
-            if not offset < reached <= end:
+            if not offset < reached <= end and not offset == reached == end == total:
                 raise ProtocolError(f"could not {WHAT}: the platform's Upload-Offset went from {offset} to {reached}")
-            failures = 0
+            failures, told = 0, told or reached == total
         offset = reached
         if progress is not None:
-            progress(offset, size)
-        if size is None and last and offset == end:
-            break
+            progress(offset, total)
     return offset
 
 
 async def _arrived(port: Port, line: _Line, failure: Exception) -> int:
-    """How much the platform has, asked until it answers; the failure that led here is what the caller sees otherwise."""
+    """How much the platform has, asked until it answers; else the failure that led here is what the caller sees."""
     for attempt in range(1, port.target.retry.attempts + 1):
         try:
             return await port.offload(line.head)
@@ -174,7 +167,7 @@ class _Line:
         request = _tus_request(uploader)
         headers = {name.lower(): value for name, value in request._request_headers.items()}
         headers["upload-offset"] = str(offset)
-        length = min(uploader.get_request_length(), end - offset)
+        length = min(self._chunk, end - offset)
         headers["content-length"] = str(length)
         if total is not None and offset + length == total:
             headers["upload-length"] = str(total)
@@ -190,9 +183,9 @@ class _Line:
         return reply
 
     def _uploader(self, file: IO[bytes], size: int) -> Uploader:
-        from tusclient.uploader import Uploader
+        from tusclient.uploader.uploader import Uploader
 
-        class PortUploader(Uploader):  # type: ignore[misc]
+        class PortUploader(Uploader):
             """Never asks for the size, nor rewinds: both are known here."""
 
             def get_file_size(self) -> int:
@@ -210,7 +203,7 @@ class _Line:
 def _tus_request(uploader: Uploader) -> Any:
     from tusclient.request import TusRequest
 
-    return TusRequest(uploader)
+    return TusRequest(uploader)  # type: ignore[no-untyped-call]
 
 
 def _offset(reply: Response) -> int:
@@ -223,14 +216,6 @@ def _offset(reply: Response) -> int:
 def _seekable(stream: IO[bytes]) -> bool:
     seekable = getattr(stream, "seekable", None)
     return callable(seekable) and bool(seekable())
-
-
-def _end(stream: IO[bytes], start: int, offset: int, chunk: int) -> tuple[int, bool]:
-    """Where the next chunk of a file ends, and whether that is the file's end as it is now."""
-    here = stream.tell()
-    total = stream.seek(0, io.SEEK_END) - start
-    stream.seek(here)
-    return min(offset + chunk, total), offset + chunk >= total
 
 
 class _Held:

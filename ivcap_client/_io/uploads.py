@@ -1,0 +1,107 @@
+"""From a file or a stream to a ready artifact: what is sent is measured, announced, sent and read back."""
+
+from __future__ import annotations
+
+import io
+import mimetypes
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from ivcap_client._core import artifacts
+from ivcap_client._core.artifacts import ArtifactRecord
+from ivcap_client._core.messages import MIB
+from ivcap_client._core.port import Port
+from ivcap_client._io import tus
+from ivcap_client.exception import InvalidInput, ProtocolError
+
+OCTETS = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What is to become an artifact, and how.
+
+    Attributes:
+        name: Display name; a file's own name by default.
+        file_path: File to send.
+        io_stream: Stream to send, instead of a file; read from where it stands.
+        content_type: Type of the bytes; guessed from the name by default.
+        content_size: Bytes of the stream; -1: as many as there are.
+        collection: URN of a collection.
+        policy: URN of a policy.
+        chunk_size: Bytes of one request.
+        retries: Failures in a row that are borne.
+        progress: Told bytes sent and bytes in all (`None`: not known).
+    """
+
+    name: str | None = None
+    file_path: str | os.PathLike[str] | None = None
+    io_stream: IO[Any] | None = None
+    content_type: str | None = None
+    content_size: int = -1
+    collection: str | None = None
+    policy: str | None = None
+    chunk_size: int = tus.CHUNK
+    retries: int = 5
+    progress: tus.Progress | None = None
+
+
+async def upload(port: Port, asked: Upload) -> ArtifactRecord:
+    """Send it; return the artifact as the platform has it afterwards.
+
+    Raises:
+        InvalidInput: Neither or both of file and stream, or a file that cannot be read.
+        IvcapError: What went wrong on the way; the message says with what.
+    """
+    if (asked.file_path is None) == (asked.io_stream is None):
+        raise InvalidInput(f"could not {tus.WHAT}: give either file_path or io_stream")
+    if asked.io_stream is not None:
+        return await _send(port, asked, asked.io_stream, asked.name)
+    path = Path(os.fspath(asked.file_path or ""))
+    try:
+        file = await port.offload(path.open, "rb")
+    except OSError as error:
+        raise InvalidInput(f"could not {tus.WHAT}: {path} cannot be read ({error.strerror})") from None
+    with file:
+        return await _send(port, asked, file, asked.name or path.name)
+
+
+async def _send(port: Port, asked: Upload, stream: IO[Any], name: str | None) -> ArtifactRecord:
+    gives: object = stream
+    if isinstance(gives, io.TextIOBase):
+        raise InvalidInput(f"could not {tus.WHAT}: the stream gives text; open it in binary mode")
+    size = asked.content_size if asked.content_size >= 0 else await port.offload(_size, stream)
+    kind = asked.content_type or (mimetypes.guess_type(name)[0] if name else None) or OCTETS
+    record = await artifacts.create(
+        port,
+        name=name,
+        content_type=kind,
+        size=-1 if size is None else size,
+        collection=asked.collection,
+        policy=asked.policy,
+    )
+    sent = 0
+    if size != 0:
+        chunk = max(1, min(asked.chunk_size, 64 * MIB))  # the documented default, sys.maxsize, meant "as you like"
+        sent = await tus.upload(
+            port, record.data_href or "", stream, size=size, chunk=chunk, retries=asked.retries, progress=asked.progress
+        )
+    kept = await artifacts.read(port, record.id)
+    if kept.status == "ready" and kept.size is not None and kept.size != sent:
+        raise ProtocolError(
+            f"could not {tus.WHAT}: {sent} bytes were sent, the platform has {kept.size} of {record.id}"
+        )
+    return kept
+
+
+def _size(stream: IO[bytes]) -> int | None:
+    """Bytes from where the stream stands to its end; `None` where only reading can tell."""
+    try:
+        here = stream.tell()
+        end = stream.seek(0, io.SEEK_END)
+        stream.seek(here)
+    except (AttributeError, OSError, ValueError):
+        return None
+    return end - here

@@ -1,0 +1,56 @@
+"""What every handle is: a client, and the last thing the platform said. Properties are free; methods ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ivcap_client._core.port import Port
+
+if TYPE_CHECKING:
+    from ivcap_client.ivcap import IVCAP
+
+R = TypeVar("R")
+
+
+class Handle(Generic[R]):
+    """An id, a client and the last record. Two handles are equal when they name the same thing."""
+
+    def __init__(self, ivcap: IVCAP, record: R, /) -> None:
+        self._ivcap, self._record = ivcap, record
+
+    @property
+    def id(self) -> str:
+        """The URN under which the platform keeps it."""
+        return str(self._record.id)  # type: ignore[attr-defined]
+
+    @property
+    def urn(self) -> str:
+        """The same as `id`."""
+        return self.id
+
+    @property
+    def record(self) -> R:
+        """Everything the platform said last, fields we have no name for included (`record.raw`)."""
+        return self._record
+
+    @property
+    def _port(self) -> Port:
+        return self._ivcap._port
+
+    @property
+    def _async_port(self) -> Port:
+        return self._ivcap._async_port
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and isinstance(other, Handle) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        known: dict[str, Any] = {
+            "name": getattr(self._record, "name", None),
+            "status": getattr(self._record, "status", None),
+        }
+        told = "".join(f", {key}={value!r}" for key, value in known.items() if value)
+        return f"{type(self).__name__}({self.id!r}{told})"

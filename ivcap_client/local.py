@@ -1,0 +1,82 @@
+"""`LocalIVCAP`: the same client over the embedded platform. It overrides construction, not behaviour."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ivcap_client._core.artifacts import ArtifactRecord
+from ivcap_client._core.aspects import AspectRecord
+from ivcap_client._core.port import Target
+from ivcap_client._io.runtime import Transport
+from ivcap_client.artifact import Artifact, LocalFileArtifact
+from ivcap_client.aspect import Aspect, LocalAspect
+from ivcap_client.auth import NoAuth
+from ivcap_client.ivcap import IVCAP
+
+__all__ = ["LocalIVCAP"]
+
+DEFAULT_DIR = "ivcap-artifacts"
+
+
+class LocalIVCAP(IVCAP):
+    """A platform in a directory: no network, no account. Artifacts are files, aspects are JSON files beside them.
+
+    Args:
+        base_dir: The directory; `IVCAP_LOCAL_DIR`, else `ivcap-artifacts` in the working directory. Created by the
+            first write.
+        services: AI tools it can run: `PATH`, `NAME=PATH` or `NAME=COMMAND`.
+        trust_services: Also run what `services/*.toml` in the directory names. Say so only of your own directories.
+        offline: Refuse to fetch packages for a tool's environment.
+    """
+
+    def __init__(
+        self,
+        base_dir: str | os.PathLike[str] | None = None,
+        token: str | None = None,
+        account_id: str | None = None,
+        *,
+        url: str | None = None,
+        services: Iterable[str] = (),
+        trust_services: bool = False,
+        offline: bool = False,
+        **ignored: Any,
+    ) -> None:
+        # `IVCAP(…)` may turn out to be this class, and Python then passes on what it was given.
+        unknown = set(ignored) - {"auth", "timeout", "headers", "verify", "proxy", "retry", "foreign_data"}
+        if unknown:
+            raise TypeError(f"LocalIVCAP() got an unexpected keyword argument {unknown.pop()!r}")
+        chosen = base_dir or os.environ.get("IVCAP_LOCAL_DIR") or DEFAULT_DIR
+        self._base_dir = Path(chosen).expanduser().absolute()
+        self._options = {"services": tuple(services), "trust_services": trust_services, "offline": offline}
+        self.account_id = account_id
+        self._connect(Target(url=f"file://{self._base_dir}", auth=NoAuth(), local=True))
+
+    @property
+    def base_dir(self) -> Path:
+        """The directory."""
+        return self._base_dir
+
+    def _make_transport(self) -> Transport:
+        from ivcap_client._local.transport import LocalTransport
+
+        return LocalTransport(self._base_dir, **self._options)
+
+    def _artifact(self, record: ArtifactRecord) -> Artifact:
+        path = self._transport.path_of(record.id)  # type: ignore[attr-defined]
+        return Artifact(self, record) if path is None else LocalFileArtifact(self, record, path=path)
+
+    def _aspect(self, record: AspectRecord) -> Aspect:
+        return LocalAspect(self, record)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"base_dir": self._base_dir}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._base_dir = state["base_dir"]
+        super().__setstate__(state)
+
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (self._base_dir,), {}
