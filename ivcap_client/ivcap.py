@@ -21,6 +21,7 @@ from ivcap_client.job import Job
 from ivcap_client.paging import Pager
 from ivcap_client.service import Service
 from ivcap_client.settings import connection
+from ivcap_client.urns import identifier, urn_of
 
 if TYPE_CHECKING:
     from ivcap_client.local import LocalIVCAP
@@ -97,7 +98,7 @@ class IVCAP:
         self._async_port: Port = AsyncPort(target, self._transport, once)
 
     def _make_transport(self) -> Transport:
-        return _LazyHttp(self._target, self._options)
+        return _http(self._target, self._options)
 
     @classmethod
     def local(cls, base_dir: str | os.PathLike[str] | None = None) -> LocalIVCAP:
@@ -134,7 +135,7 @@ class IVCAP:
 
     def get_service(self, service_id: str) -> Service:
         """Handle of a service; nothing is asked until it is used."""
-        return self._service(services.ServiceRecord(services.identifier(service_id, "get service")))
+        return self._service(services.ServiceRecord(identifier(service_id, "get service")))
 
     def get_service_by_name(self, name: str) -> Service:
         """The one service with this name.
@@ -181,7 +182,7 @@ class IVCAP:
 
     def job(self, job_id: str, service_id: str | None = None) -> Job:
         """Handle of a job; nothing is asked until it is used."""
-        return self._job(JobRecord(jobs.urn_of("job", jobs.identifier(job_id, "get job")), service=service_id))
+        return self._job(JobRecord(urn_of("job", identifier(job_id, "get job")), service=service_id))
 
     # Artifacts
 
@@ -408,7 +409,7 @@ class IVCAP:
         return Pager((self._port, self._async_port), fetch, wrap, limit)
 
 
-def _LazyHttp(target: Target, options: dict[str, Any]) -> Transport:
+def _http(target: Target, options: dict[str, Any]) -> Transport:
     """The HTTP transport, whose library is loaded only when a deployment is the target."""
     from ivcap_client._io.http import HttpTransport
 

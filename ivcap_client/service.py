@@ -73,7 +73,7 @@ class Service(Handle[ServiceRecord]):
         if refresh or self._record.status is None:
             self.refresh()
         try:
-            return ServiceStatus(self._record.status)
+            return ServiceStatus(self._record.status or "unknown")
         except ValueError:
             return ServiceStatus.UNKNOWN
 

@@ -39,7 +39,8 @@ class LocalTransport:
         return body
 
     async def send_async(self, request: Request) -> Response:
-        return await _in_thread(self.send, request)
+        reply: Response = await _in_thread(self.send, request)
+        return reply
 
     async def open_async(self, request: Request) -> Body:
         return _Threaded(await _in_thread(self.open, request))
