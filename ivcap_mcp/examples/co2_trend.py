@@ -31,7 +31,7 @@ class Request(BaseModel):
     jschema: str = Field(default="urn:ivcap-mcp:schema:co2-trend.request.1", alias="$schema")
     series: str = Field(
         pattern="^urn:",
-        description="URN of a CSV artifact with the columns `date` (YYYY-MM-DD, or YYYY-MM for a monthly mean; ascending) "
+        description="URN of a CSV artifact with the columns `date` (YYYY-MM-DD, or YYYY-MM if monthly; ascending) "
         "and `co2_ppm` or `co2`. Empty cells, NA, NaN and numbers below zero count as missing.",
     )
     model: Model = Field(default=Model.quadratic, description="Long-term trend; quadratic lets the growth rate change.")
