@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
-from ivcap_ai_tool import ivcap_ai_tool, start_tool_server
+from ivcap_ai_tool import ivcap_ai_tool, logging_init, start_tool_server
 from ivcap_service import JobContext, Service
 from pydantic import AfterValidator, BaseModel, Field
 
@@ -252,4 +252,5 @@ def draw(used: Values, fit: Fit, far: list[int], threshold: float, step: Any) ->
 
 
 if __name__ == "__main__":
+    logging_init()  # the server does not start without
     start_tool_server(Service(name="co2_trend", contact={"name": "ivcap-mcp", "email": "ivcap-mcp@example.com"}))

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from ivcap_ai_tool import ivcap_ai_tool, start_tool_server
+from ivcap_ai_tool import ivcap_ai_tool, logging_init, start_tool_server
 from ivcap_service import BinaryResult, JobContext, Service
 from pydantic import BaseModel, Field
 
@@ -176,4 +176,5 @@ ENDINGS: dict[Outcome, Callable[[Request, JobContext], Any]] = {
 }
 
 if __name__ == "__main__":
+    logging_init()  # the server does not start without
     start_tool_server(Service(name="rehearsal", contact={"name": "ivcap-mcp", "email": "ivcap-mcp@example.com"}))
