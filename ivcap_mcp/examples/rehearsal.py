@@ -5,6 +5,7 @@
 """An AI tool that ends in whichever way it is asked to, to rehearse how a platform and its clients cope."""
 
 import io
+import json
 import os
 import struct
 import sys
@@ -146,7 +147,8 @@ def upload(req: Request, ctxt: JobContext) -> Result:
 def sub_job(req: Request, ctxt: JobContext) -> Result:
     if req.service is None:
         raise ValueError("`sub_job` needs `service`")
-    return answer(req, ctxt, sub_job=ctxt.ivcap.get_service(req.service).request_job(req.input).id)
+    wanted = io.StringIO(json.dumps(req.input))  # the client takes a model, a dataclass or a stream, but no dict
+    return answer(req, ctxt, sub_job=ctxt.ivcap.get_service(req.service).request_job(wanted).id)
 
 
 def filling(req: Request) -> bytes:

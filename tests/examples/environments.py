@@ -1,5 +1,6 @@
 """Environments for tools, made from their inline metadata (PEP 723) and kept between test runs."""
 
+import contextlib
 import hashlib
 import os
 import re
@@ -31,11 +32,12 @@ def python_for(script: Path, *pins: str) -> Path:
         home.mkdir(parents=True, exist_ok=True)
         # Built aside and renamed: a test run that is cut off leaves no half environment, and workers may race.
         aside = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=home))
-        build(aside, wanted)
         try:
-            aside.rename(place)
-        except OSError:
-            shutil.rmtree(aside)
+            build(aside, wanted)
+            with contextlib.suppress(OSError):  # another worker was first; its environment is as good
+                aside.rename(place)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
     return place / "bin" / "python"
 
 
