@@ -125,13 +125,13 @@ def co2_trend(req: Request, ctxt: JobContext) -> Result:
         # From memory: with `file_path=` the client leaves a marker beside the file and trusts it next time.
         result.plot = ctxt.ivcap.upload_artifact(
             name="co2_trend.png", io_stream=io.BytesIO(png), content_type="image/png", content_size=len(png)
-        ).urn
+        ).id
         step.finished(f"Uploaded {result.plot}")
 
     with ctxt.report.step("publish", "Attaching the findings to the record") as step:
         findings = result.model_dump(by_alias=True, exclude={"aspect"})
         settings = req.model_dump(mode="json", exclude={"jschema"})  # without them nobody could check the numbers
-        result.aspect = ctxt.ivcap.add_aspect(req.series, {**findings, "settings": settings}).urn
+        result.aspect = ctxt.ivcap.add_aspect(req.series, {**findings, "settings": settings}).id
         step.finished(f"Added {result.aspect}")
     return result
 

@@ -141,7 +141,7 @@ def upload(req: Request, ctxt: JobContext) -> Result:
         content_type="application/octet-stream",
         content_size=len(data),
     )
-    return answer(req, ctxt, artifact=uploaded.urn)
+    return answer(req, ctxt, artifact=uploaded.id)
 
 
 def sub_job(req: Request, ctxt: JobContext) -> Result:
