@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import count
 
 MOST_NAME = 40
@@ -32,7 +32,7 @@ class Nameable:
 
 
 def slug(text: str) -> str:
-    """Return what `text` has of letters a–z (accents dropped) and digits, joined by `_`; empty if it has none."""
+    """Return what `text` has of letters a to z (accents dropped) and digits, joined by `_`; empty if it has none."""
     plain = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(char for char in plain if not unicodedata.combining(char))
     return re.sub(r"[^a-z0-9]+", "_", plain.casefold()).strip("_")
@@ -126,5 +126,5 @@ def _still_fits(kept: str, service: Nameable, most: int) -> bool:
 def _age(moment: datetime | None) -> tuple[bool, float]:
     if moment is None:
         return True, 0.0
-    known = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    known = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return False, known.timestamp()

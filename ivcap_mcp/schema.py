@@ -78,7 +78,9 @@ def publish(original: Mapping[str, Any]) -> PublishedSchema:
         publisher.note("the schema is too large to be shown: an open object stands for it")
     renames = MappingProxyType(dict(publisher.renamed))
     if renames:
-        publisher.note("properties were renamed: " + ", ".join(f"{new} for {old!r}" for new, old in renames.items())[:300])
+        publisher.note(
+            "properties were renamed: " + ", ".join(f"{new} for {old!r}" for new, old in renames.items())[:300]
+        )
     return PublishedSchema(schema, tuple(publisher.notes), renames, wrapped)
 
 
@@ -112,7 +114,7 @@ def _root(publisher: Publisher) -> tuple[Node, bool]:
         inner = publisher.node(doc.root, called=doc.root.get("title", ""))
         return {"type": "object", "properties": {WRAPPED: inner}, "required": [WRAPPED]}, True
     parts = [*conjuncts(doc, doc.root), {"type": "object"}]
-    description = next((part["description"] for part in parts if "description" in part), "")
+    description = next((str(part["description"]) for part in parts if "description" in part), "")
     # A title of the whole is the name of a class: the tool has a name.
     title = next((part["title"] for part in parts if "title" in part), "")
     split = publisher.branches(parts)
@@ -124,7 +126,8 @@ def _root(publisher: Publisher) -> tuple[Node, bool]:
         made = [publisher.node(branch, *limits, keep=keep) for branch in branches]
         objects = [each for one in made for each in _objects(one)]
     folded = fold(objects) if objects else {"type": "object", "properties": {}}
-    said = folded.get("description", "") if folded.get("description") != description else ""
+    said = str(folded.get("description", ""))
+    said = "" if said == description else said
     root = described({key: value for key, value in folded.items() if key != "default"}, description, said)
     return {"type": "object", **{key: value for key, value in root.items() if key != "type"}}, False
 
@@ -139,5 +142,3 @@ def _objects(schema: Node) -> list[Node]:
     if "anyOf" in schema:
         return [found for branch in schema["anyOf"] for found in _objects(branch)]
     return [schema] if schema.get("type") == "object" else []
-
-

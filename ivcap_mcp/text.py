@@ -16,8 +16,8 @@ _READ = frozenset(
     map(chr, [*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD]),
 )
 
-# Joiners (ZWNJ, ZWJ, Mongolian vowel separator) decide how letters are shaped in Persian, in the scripts of India and in
-# Mongolian, and words there change their meaning without them. Between Latin letters, or in a row, they only hide
+# Joiners (ZWNJ, ZWJ, Mongolian vowel separator) decide how letters are shaped in Persian, in the scripts of India and
+# in Mongolian, and words there change their meaning without them. Between Latin letters, or in a row, they only hide
 # something. So one joiner is kept where it stands between two letters or marks of a script that uses it.
 _JOINERS = "\u180e\u200c\u200d"
 _JOINER = re.compile(f"[{_JOINERS}]+")

@@ -1,8 +1,8 @@
 """A JSON Schema validator that no schema and no value can keep busy: jsonschema's, with a budget and a safe engine.
 
-The schema it gets is a `Doc`, so it is well formed and its references end; the registry is empty, so nothing is fetched.
-What remains dangerous are patterns (matched by a linear-time engine), pairwise comparison (done by sorting keys here),
-and alternatives that multiply (paid from the budget).
+The schema it gets is a `Doc`, so it is well formed and its references end; the registry is empty, so nothing is
+fetched. What remains dangerous are patterns (matched by a linear-time engine), pairwise comparison (replaced by a set
+of keys), and alternatives that multiply (paid from the budget).
 """
 
 from __future__ import annotations

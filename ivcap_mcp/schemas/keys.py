@@ -58,7 +58,7 @@ def pin(schemas: Iterable[Node]) -> Any:
 
 def required_pin(doc: Doc, kinds: KindsOf, node: Node, level: int = 0) -> Any:
     """Return the `$schema` value an object must have to satisfy `node`; `None` if it need not or may have several."""
-    declared = [each for each in conjuncts(doc, node)]
+    declared = conjuncts(doc, node)
     if any(SCHEMA_KEY in each.get("required", ()) for each in declared):
         own = [each["properties"][SCHEMA_KEY] for each in declared if SCHEMA_KEY in each.get("properties", {})]
         return pin(conjuncts(doc, *own))

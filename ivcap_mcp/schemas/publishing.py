@@ -6,14 +6,15 @@ Nulls are the exception: they are not offered, though still accepted when given.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from ..text import one_line
-from .keys import SCHEMA_KEY, pin, tells_apart
+from .keys import tells_apart
 from .keywords import ANNOTATIONS, Node
-from .kinds import NONE, KindsOf, conjuncts
+from .kinds import KindsOf, conjuncts
+from .objects import object_of
 from .reading import Doc
-from .scalars import number, string, values
+from .scalars import number, string, tightest, values
 from .shapes import any_of, anything, bare, described, is_anything, is_clean, plain_kinds, shown
 
 MOST_DEPTH: Final = 32
@@ -52,7 +53,7 @@ class Publisher:
         self.doc = doc
         self.kinds = KindsOf(doc)
         self.notes: dict[str, None] = dict.fromkeys(doc.notes)
-        self._names = names
+        self.names = names
         self._most_depth = depth
         self._made = 0
         self._depth = 0
@@ -120,14 +121,6 @@ class Publisher:
         allowed = self.kinds(*limits) - {"null"}
         return [branch for branch in found if self.kinds(branch) & allowed], limits
 
-    def properties(self, parts: Iterable[Node]) -> dict[str, list[Node]]:
-        """Return the declared properties, each with all schemas it must satisfy."""
-        found: dict[str, list[Node]] = {}
-        for part in parts:
-            for name, schema in part.get("properties", {}).items():
-                found.setdefault(name, []).append(schema)
-        return found
-
     def _alternatives(self, parts: list[Node], keep: bool) -> Node | None:
         split = self.branches(parts)
         if split is None or not split[0]:
@@ -137,7 +130,7 @@ class Publisher:
         made = any_of([self.node(branch, *limits, keep=keep) for branch in branches])
         chosen = next((part["discriminator"] for part in parts if "discriminator" in part), None)
         if chosen is not None and "anyOf" in made:
-            made = {**made, "additions": [f"Say which by `{self._names.get(chosen, chosen)}`."]}
+            made = {**made, "additions": [f"Say which by `{self.names.get(chosen, chosen)}`."]}
         return dict(made)
 
     def _typed(self, parts: list[Node], kinds: list[str], keep: bool) -> Node:
@@ -171,7 +164,7 @@ class Publisher:
             self.note(f"what lies deeper than {self._most_depth} levels is open")
             return bare(frozenset({kind}))
         self._depth += 1
-        made = self._array(parts) if kind == "array" else self._object(parts, keep)
+        made = self._array(parts) if kind == "array" else object_of(self, parts, keep)
         self._depth -= 1
         return made
 
@@ -205,72 +198,6 @@ class Publisher:
             made["uniqueItems"] = True
         return {**made, "additions": said} if said else made
 
-    def _object(self, parts: list[Node], keep: bool) -> Node:
-        declared = self.properties(parts)
-        required = list(dict.fromkeys(name for part in parts for name in part.get("required", ())))
-        for name in required:
-            declared.setdefault(name, [{}])
-        hidden = self._hides_schema_key(declared, required, keep)
-        properties: dict[str, Node] = {}
-        for name, schemas in declared.items():
-            if hidden and name == SCHEMA_KEY:
-                continue
-            if self.kinds(*schemas) == NONE and name not in required:
-                self.note(f"the property {one_line(name, 60)!r} may not be given and is not shown")
-                continue
-            published = self._names.get(name, name)
-            made = self.node(*schemas, called=name)
-            if published != name:
-                self.renamed[published] = name
-                said = f'Called "{one_line(name, 100)}" by the service.' if one_line(name, 100) else ""
-                made = described(made, made.get("description", ""), said)
-            properties[published] = made
-        made = {"type": "object", "properties": properties}
-        wanted = [self._names.get(name, name) for name in required if not (hidden and name == SCHEMA_KEY)]
-        if wanted:
-            made["required"] = wanted
-        least, most = tightest(parts, "minProperties", max), tightest(parts, "maxProperties", min)
-        if least and not hidden:
-            made["minProperties"] = least
-        if most is not None:
-            made["maxProperties"] = most
-        rest = self._rest(parts, hidden)
-        if rest is not None:
-            made["additionalProperties"] = rest
-        named = [value for part in parts if "propertyNames" in part for value in self._key_values(part)]
-        return {**made, "additions": [f"Keys: {shown(named)}."]} if named else made
-
-    def _key_values(self, part: Node) -> list[Any]:
-        return values("string", conjuncts(self.doc, part["propertyNames"])) or []
-
-    def _rest(self, parts: list[Node], hidden: bool) -> Node | bool | None:
-        """Return `additionalProperties` to publish.
-
-        It speaks of the properties beside it only. Where schemas were merged, where properties named by a pattern are
-        not shown, or where a `$schema` property is hidden but may be given, it would refuse what the original accepts.
-        """
-        stated = [part for part in parts if "additionalProperties" in part]
-        if not stated:
-            return None
-        own = stated[0]
-        elsewhere = any("properties" in part for part in parts if part is not own)
-        if hidden or elsewhere or "patternProperties" in own:
-            self.note("further properties are shown as allowed; the service may refuse them")
-            return None
-        if self.kinds(own["additionalProperties"]) == NONE:
-            undeclared = {name for part in parts for name in part.get("required", ())} - own.get("properties", {}).keys()
-            return None if undeclared else False
-        made = self.node(own["additionalProperties"])
-        return None if is_anything(made) else made
-
-    def _hides_schema_key(self, declared: Mapping[str, list[Node]], required: list[str], keep: bool) -> bool:
-        if SCHEMA_KEY not in declared or keep:
-            return False
-        own = conjuncts(self.doc, *declared[SCHEMA_KEY])
-        if pin(own) is not None:
-            return True
-        return SCHEMA_KEY not in required and any("default" in each for each in own)
-
     def _description(self, parts: Iterable[Node], called: str) -> str:
         for part in parts:
             if part.get("description", "").strip():
@@ -288,12 +215,6 @@ class Publisher:
             return made
         # A default with keys in it would have to be renamed like the value itself, and teaches little.
         return made if isinstance(default, dict | list) and default else {**made, "default": default}
-
-
-def tightest(parts: Iterable[Node], keyword: str, choose: Any) -> int | None:
-    """Return the strictest of the whole numbers the parts give for a keyword."""
-    found = [int(part[keyword]) for part in parts if keyword in part]
-    return choose(found) if found else None
 
 
 def _kind_name(schema: Node) -> str:

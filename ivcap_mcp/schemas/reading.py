@@ -205,9 +205,8 @@ class _Reader:
                 keywords["items"] = keywords.pop("additionalItems")
         for bound in ("minimum", "maximum"):
             exclusive = f"exclusive{bound.capitalize()}"
-            if isinstance(keywords.get(exclusive), bool):
-                if keywords.pop(exclusive) and bound in keywords:
-                    keywords[exclusive] = keywords.pop(bound)
+            if isinstance(keywords.get(exclusive), bool) and keywords.pop(exclusive) and bound in keywords:
+                keywords[exclusive] = keywords.pop(bound)
         dependencies = keywords.pop("dependencies", None)
         if isinstance(dependencies, dict):
             keywords["dependentRequired"] = {k: v for k, v in dependencies.items() if isinstance(v, list)}

@@ -58,9 +58,7 @@ class References:
                     base = self._enter(value, base)
                 self._bases[id(value)] = base
                 pending.extend(
-                    (each, base, not named and key in NAMED)
-                    for key, each in value.items()
-                    if named or key not in DATA
+                    (each, base, not named and key in NAMED) for key, each in value.items() if named or key not in DATA
                 )
 
     def _enter(self, schema: dict[str, Any], base: str) -> str:

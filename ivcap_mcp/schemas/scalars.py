@@ -1,4 +1,4 @@
-"""Published strings, numbers and lists of allowed values."""
+"""Published strings and numbers, and what several schemas for one value come to."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def string(parts: Iterable[Node]) -> Node:
     made: Node = {"type": "string"}
     said: list[str] = []
     for part in parts:
-        if "minLength" in part and part["minLength"]:
+        if part.get("minLength"):
             made["minLength"] = max(made.get("minLength", 0), int(part["minLength"]))
         if "maxLength" in part:
             made["maxLength"] = min(made.get("maxLength", math.inf), int(part["maxLength"]))
@@ -78,3 +78,9 @@ def number(kind: str, parts: Iterable[Node]) -> Node:
     if step is not None:
         made["multipleOf"] = step
     return {**made, "additions": said} if said else made
+
+
+def tightest(parts: Iterable[Node], keyword: str, choose: Any) -> int | None:
+    """Return the strictest of the whole numbers the parts give for a keyword."""
+    found = [int(part[keyword]) for part in parts if keyword in part]
+    return choose(found) if found else None
