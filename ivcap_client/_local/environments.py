@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -124,6 +125,12 @@ def builder_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)}
 
 
+def stop_builds() -> None:
+    """End the builds under way in this process, which is going away. Each fails in its own thread."""
+    for child in list(_running):
+        _end(child)
+
+
 def fits(version: tuple[int, int, int], specifier: str) -> bool:
     """Whether a Python version is within a PEP 440 specifier, as `requires-python` uses it."""
     for clause in filter(None, (item.strip() for item in specifier.split(","))):
@@ -131,7 +138,7 @@ def fits(version: tuple[int, int, int], specifier: str) -> bool:
         if found is None:
             raise EnvironmentFailed(f"requires-python {specifier!r}: cannot read {clause!r}")
         operator, numbers = found[1], tuple(int(item) for item in found[2].split("."))
-        padded = (numbers + (0, 0, 0))[:3]
+        padded = (*numbers, 0, 0, 0)[:3]
         prefix = version[: len(numbers)] == numbers[:3]
         verdict = {
             ">=": version >= padded,
@@ -189,20 +196,34 @@ def _run(words: list[str], cwd: str, progress: Progress, deadline: float) -> Non
         stderr=subprocess.STDOUT,
         start_new_session=True,
     ) as child:
-        assert child.stdout is not None
-        for raw in child.stdout:
-            line = raw.decode("utf-8", "replace").rstrip()
-            if line:
-                last.append(line)
-                progress(line)
-            if time.monotonic() > deadline:
-                child.kill()
-                raise EnvironmentFailed(f"building the environment took more than {BUILD_LIMIT:.0f} s", "\n".join(last))
-        code = child.wait()
+        timer = threading.Timer(max(0.0, deadline - time.monotonic()), _end, [child])
+        timer.daemon = True
+        timer.start()
+        _running.add(child)
+        try:
+            assert child.stdout is not None
+            for raw in child.stdout:
+                line = raw.decode("utf-8", "replace").rstrip()
+                if line:
+                    last.append(line)
+                    progress(line)
+            code = child.wait()
+        finally:
+            _end(child)
+            timer.cancel()
+            _running.discard(child)
+    if code and time.monotonic() > deadline:
+        raise EnvironmentFailed(f"building the environment took more than {BUILD_LIMIT:.0f} s", "\n".join(last))
     if code:
         raise EnvironmentFailed(
             f"the environment could not be built ({_short(words)} ended with {code})", "\n".join(last)
         )
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End a build: closing the guard's pipe kills everything behind it."""
+    if child.stdin is not None:
+        child.stdin.close()
 
 
 def _uv() -> list[str] | None:
