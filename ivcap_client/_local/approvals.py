@@ -1,4 +1,4 @@
-"""Services the user added: which path, with which content. Kept in the user's state directory, where no opened directory can write."""
+"""Services the user added: which path, with which content. Kept where no opened directory can write."""
 
 from __future__ import annotations
 

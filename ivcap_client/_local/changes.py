@@ -1,4 +1,4 @@
-"""Tells those who follow a job that it changed: the event stream then pushes at once, without asking the disk again and again."""
+"""Tells those who follow a job that it changed, so that the event stream pushes at once and asks the disk only then."""
 
 from __future__ import annotations
 

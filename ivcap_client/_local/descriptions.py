@@ -84,7 +84,7 @@ def compose(spec: ServiceSpec, tool: object, api: object, path: str) -> dict[str
 
 
 def tool_path(api: object) -> str:
-    """Where a tool takes jobs: the first POST path that has a sibling `…/jobs/{job_id}`. Source: service-contract §7 step 5."""
+    """Where a tool takes jobs: the first POST path with a sibling `…/jobs/{job_id}`. Source: service-contract §7."""
     paths = api.get("paths") if isinstance(api, dict) else None
     if isinstance(paths, dict):
         for path, methods in paths.items():

@@ -1,13 +1,12 @@
 """Jobs to tools: each job is handed to its service's tool once, and ended once, by whoever comes first.
 
-What can end a job: the tool's inline reply, its report through the sidecar, its deadline, a cancel, the end of its process, the
-end of the runner. The store lets the first one win; here the losers are only kept from doing needless work.
+What can end a job: the tool's inline reply, its report through the sidecar, its deadline, a cancel, the end of its
+process, the end of the runner. The store lets the first one win; here the losers are only kept from needless work.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from .changes import Changes
 from .descriptions import BadDescription
 from .environments import EnvironmentFailed
 from .fleet import Fleet
-from .jobs import JobStore, LocalJob
+from .job_store import JobStore, LocalJob
 from .limits import Limits
 from .specs import BadSpec, ServiceSpec
 from .streams import Inflow
@@ -84,7 +83,7 @@ class Dispatcher:
         run.task = asyncio.create_task(self._run(run))
 
     async def cancel(self, job_id: str, message: str = "cancelled on request") -> bool:
-        """End a job now. Its process may still work on it, so it gets no new jobs and is killed when its others are done.
+        """End a job now. Its process may still work on it, so it gets no new jobs and is killed after its others.
 
         Returns:
             False if the job had ended already.
@@ -149,7 +148,7 @@ class Dispatcher:
         return None if found is None or found.parent is None else found.parent.rpartition(":")[2]
 
     async def look(self, job: LocalJob, after: str | None) -> tuple[bool, list[dict[str, Any]]]:
-        """Whether a job has ended, and its events after a SeqID: asked in this order, so that an end is never missed."""
+        """Whether a job has ended, and its events after a SeqID; in this order, so that no end is missed."""
 
         def both() -> tuple[bool, list[dict[str, Any]]]:
             now = self._jobs.find(job.id)
@@ -250,7 +249,7 @@ class Dispatcher:
             return
         body = await reply.read_whole()
         if reply.status != 422:
-            # The report says which exception it was; the inline error, or the text that stands for a missing result, does not.
+            # The report says which exception it was; the inline error does not, nor the text for a missing result.
             try:
                 await asyncio.wait_for(run.done.wait(), self.limits.report_grace)
             except TimeoutError:

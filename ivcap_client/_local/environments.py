@@ -1,8 +1,8 @@
 """Environments of tools: built once per set of requirements, Python and platform, found again by every later runner.
 
-An environment is built at its final path, under a lock, and counts only once its `.complete` marker is there. Building it
-elsewhere and renaming it would leave console scripts that point at a path that is gone, with pip and with most of uv; the
-marker gives readers the same promise, all or nothing, and a builder that was killed is noticed by its missing marker.
+An environment is built at its final path, under a lock, and counts only once its `.complete` marker is there. Building
+it elsewhere and renaming it would leave console scripts that point at a path that is gone; the marker gives readers the
+same promise, all or nothing, and a builder that was killed is noticed by its missing marker.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ BUILD_LIMIT = float(os.environ.get("IVCAP_BUILD_LIMIT", "900"))
 
 TOLD_LINES = 15
 """Last lines of a failed build that its error shows."""
+
+_running: set[subprocess.Popen[bytes]] = set()
 
 _PASSED = {
     "PATH",
@@ -178,7 +180,7 @@ def _build(root: Path, spec: EnvironmentSpec, progress: Progress) -> None:
         _run([sys.executable, "-I", "-m", "venv", str(root)], where, progress, deadline)
         install = [str(_interpreter(root)), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     if spec.dependencies:
-        # After "--" nothing is an option; a requirement that starts with a dash comes from the service, not from the user.
+        # A requirement that starts with a dash would be an option that the service chose, not the user.
         bad = next((item for item in spec.dependencies if item.startswith("-")), None)
         if bad is not None:
             raise EnvironmentFailed(f"{bad!r} is an option of the installer, not a requirement")

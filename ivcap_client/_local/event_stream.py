@@ -1,4 +1,4 @@
-"""The events of a job as server-sent events, pushed the moment they happen. Source: rest-api §2.10, "Recommended server output"."""
+"""The events of a job as server-sent events, pushed the moment they happen. Source: rest-api §2.10."""
 
 from __future__ import annotations
 
@@ -77,13 +77,17 @@ class EventStream:
     ) -> None:
         keep_alive = self._dispatcher.limits.keep_alive
         left = keep_alive if until is None else max(0.0, min(keep_alive, until - time.monotonic()))
-        rung = asyncio.ensure_future(bell.wait())
+        rung = asyncio.ensure_future(_rung(bell))
         try:
             done, _ = await asyncio.wait([rung, gone], timeout=left, return_when=asyncio.FIRST_COMPLETED)
         finally:
             rung.cancel()
         if not done and left == keep_alive:
             await exchange.write(b": still here\n\n", more=True)
+
+
+async def _rung(bell: asyncio.Event) -> None:
+    await bell.wait()
 
 
 def frame(event: dict[str, Any]) -> bytes:

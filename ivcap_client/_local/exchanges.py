@@ -129,7 +129,7 @@ async def send_json(exchange: Exchange, status: int, value: object) -> None:
 
 
 async def fail(exchange: Exchange, status: int, message: str, **more: str) -> None:
-    """Answer with an error. Source of the shape: rest-api §6.2; 404 and 409 need an id, which is made up from the path."""
+    """Answer with an error as rest-api §6.2 has them; 404 and 409 need an id, else taken from the path."""
     if status in (404, 409):
         more.setdefault("id", exchange.path.rpartition("/")[2])
     await send_json(exchange, status, {"message": message, **more})

@@ -1,4 +1,4 @@
-"""The tool processes of one runner: at most one that takes jobs per service, started on first use, replaced, stopped when idle."""
+"""The tool processes of one runner: one per service takes jobs; started on first use, replaced, stopped when idle."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Fleet:
     async def claim(
         self, spec: ServiceSpec, job: str | None, note: Note = lambda line: None, *, offline: bool = False
     ) -> tuple[Tool, str]:
-        """A running tool for a service, and the path it takes jobs at; the job, if any, is entered before anything can end it.
+        """A running tool for a service, and the path of its jobs; the job is entered before anything can end it.
 
         Raises:
             BadSpec, EnvironmentFailed, ToolFailed, BadDescription: Why there is none; the next call tries again.
@@ -114,7 +114,7 @@ class Fleet:
             self._later(tool.kill() if tool.stuck else tool.stop())
 
     def retire(self, tool: Tool, *, stuck: bool = False) -> None:
-        """Give a tool no more jobs, and end it when it has none. `stuck`: a job of it was given up and may hang, so kill it."""
+        """Give a tool no more jobs, and end it when it has none. `stuck`: a job was given up and may hang."""
         tool.retired = True
         tool.stuck = tool.stuck or stuck
         if self._current.get(tool.spec.urn) is tool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import http.client
 import socket
-from urllib.parse import quote
-
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from . import launch
 from .limits import Limits
@@ -39,10 +39,8 @@ class FollowedEvents:
         """End the stream; a read that waits in another thread returns."""
         sock = self._connection.sock
         if sock is not None:
-            try:
+            with suppress(OSError):  # closed by the other side already
                 sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # closed by the other side already
         self._connection.close()
 
 

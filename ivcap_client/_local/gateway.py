@@ -1,7 +1,7 @@
 """The REST API of a local platform, and the address its tools report to: one plain ASGI app.
 
-Who may ask: a tool, by the secret in its path; the runner's own clients, by the runner's token; everybody else by the platform's
-token, or, on a foreground platform without one, whoever can reach the loopback port and is not a web page of another origin.
+Who may ask: a tool, by the secret in its path; the runner's own clients, by the runner's token; everybody else by the
+platform's token, or, on a foreground platform without one, whoever reaches the port, except foreign web pages.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Stands between the runner and one child: no child outlives the runner, and no log outgrows its bound.
 
-Run as `python -I guard.py LOG MOST COMMAND…`, standard library only. Its standard input is a pipe whose other end only the
-runner holds: whatever ends the runner closes it, and the child's process group is killed. SIGTERM and SIGINT are passed on. It
-ends with the child's exit code (128 + n for signal n). LOG `-` inherits the output instead.
+Run as `python -I guard.py LOG MOST COMMAND…`, standard library only. Its standard input is a pipe whose other end only
+the runner holds: whatever ends the runner closes it, and the child's process group is killed. SIGTERM and SIGINT are
+passed on. It ends with the child's exit code (128 + n for signal n). LOG `-` inherits the output instead.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
     log, most, *words = arguments
     piped = log != "-"
     try:
-        child = subprocess.Popen(  # noqa: S603 - the runner chose the command
+        child = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if piped else None,
@@ -74,7 +74,7 @@ def _pump(child: subprocess.Popen[bytes], log: str, most: int) -> None:
 
 
 def _append(log: str, chunk: bytes, most: int) -> None:
-    """Add to the log, first moving a full one aside. A disk that is full must not stop the child, so it loses lines instead."""
+    """Add to the log, first moving a full one aside. A full disk must not stop the child, so it loses lines instead."""
     try:
         if log == "-":
             os.write(2, chunk)

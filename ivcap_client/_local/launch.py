@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import fcntl
 import http.client
 import json
 import os
@@ -11,15 +11,18 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import pending
 from .limits import Limits
 from .specs import ServiceSpec, to_json
+
+if TYPE_CHECKING:
+    import asyncio
+    from concurrent.futures import Future
 
 MOST_LOG = 1024 * 1024
 """Size of the runner's own log at which the next start moves it aside."""
@@ -53,6 +56,8 @@ class Here:
     def call(self, work: Awaitable[Any]) -> Any:
         """Run on the runner's loop and wait for it, from one of its worker threads."""
 
+        import asyncio  # only the runner comes here; its clients do not pay for the import
+
         async def awaited() -> Any:
             return await work
 
@@ -62,6 +67,7 @@ class Here:
 
 _here: dict[str, Here] = {}
 _starting = threading.Lock()
+_children: list[subprocess.Popen[bytes]] = []
 
 
 @contextmanager
@@ -75,7 +81,7 @@ def serving_here(base_dir: Path, here: Here) -> Iterator[None]:
 
 
 def poke(base_dir: Path | str, job: str, spec: ServiceSpec, *, offline: bool = False) -> None:
-    """Have a scheduled job (bare UUID) run. Its service is recorded first, so that it runs even if nobody can be told now.
+    """Have a scheduled job (bare UUID) run. Its service is recorded first, so a later runner can run it too.
 
     Raises:
         RunnerUnavailable: No runner could be started or reached.
@@ -135,7 +141,7 @@ def describe(
     """Describe a service now.
 
     Returns:
-        200 and the description; 202 and `{state, message, log}`: not within `seconds`; 424 and `{message, log}`: it failed.
+        200 and the description; 202 and `{state, message, log}`: not yet; 424 and `{message, log}`: it failed.
 
     Raises:
         RunnerUnavailable: No runner could be started or reached.
@@ -146,18 +152,16 @@ def describe(
 
 
 def stop_runner(base_dir: Path | str, *, force: bool = False, seconds: float = 30.0) -> bool:
-    """End the runner of a base directory and wait until it is gone. False: there was none, or it did not end in time."""
+    """End the runner of a base directory and wait until it is gone. False: there was none, or it is still there."""
     base = Path(base_dir).resolve()
     runner = find_runner(base)
     if runner is None:
         return False
-    try:
+    with suppress(OSError):  # it may go while we ask; whether it is gone is looked at below
         ask(runner, "POST", "/.runner/stop" + ("?force=1" if force else ""))
-    except OSError:
-        pass  # it went while we asked; whether it is gone is looked at below
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if not _alive(runner.pid) or read_runner(base) is None:
+        if not _held(base):
             return True
         time.sleep(0.02)
     return False
@@ -183,6 +187,8 @@ def ensure_runner(base_dir: Path | str) -> Runner:
                 return found
             if child is None:
                 child = _spawn(base)
+                _children[:] = [item for item in _children if item.poll() is None]  # a dead one must not stay a zombie
+                _children.append(child)
             code = child.poll()
             if code == 0:
                 child = None  # another one was first; if that one is gone too, the next turn starts one
@@ -316,6 +322,16 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _held(base: Path) -> bool:
+    """Whether a runner holds the lock of the directory: it does until everything it started is gone."""
+    with open(base / ".ivcap" / "runner.lock", "a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
 
 
 def _offline(offline: bool) -> str:

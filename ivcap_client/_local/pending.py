@@ -1,6 +1,6 @@
-"""Which service a submitted job runs, kept until the job has ended: so that a new runner can run what an old one did not start.
+"""Which service a submitted job runs, kept until it has ended: a new runner can run what an old one did not start.
 
-Kept in the user's state directory and not beside the job: a command found in a base directory may come from somebody else.
+Kept in the user's state directory and not beside the job: a command found in a base directory may be somebody else's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where this user's own state and caches live: outside every base directory, because a base directory may come from others."""
+"""Where this user's own state and caches live: outside every base directory, which may come from others."""
 
 from __future__ import annotations
 

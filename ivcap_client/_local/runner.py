@@ -1,7 +1,7 @@
-"""The runner: the one process per base directory that owns tools, deadlines and the REST API. `python -m ivcap_client._local.runner`.
+"""The runner: the one process per base directory that owns tools, deadlines and the REST API.
 
-Started on demand by `launch.ensure_runner`, in the foreground by `ivcap-mcp platform`. A lock file decides who it is; it says
-where it is in `.ivcap/runner.json` once it answers.
+Started on demand by `launch.ensure_runner` (`python -m ivcap_client._local.runner`), in the foreground by `ivcap-mcp
+platform`. A lock file decides who it is; it says where it is in `.ivcap/runner.json` once it answers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +94,7 @@ async def run_runner(
     """
     limits = Limits()
     limits = limits if idle is None else replace(limits, idle=idle)
-    base_dir = Path(base_dir).resolve()
-    try:
-        (base_dir / ".ivcap" / "logs").mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise RunnerError(f"{base_dir} cannot be used: {problem}") from problem
+    base_dir = _prepared(base_dir)
     lock = await takeover.take_lock(base_dir, limits, foreground=foreground, say=say or log.info)
     if lock is None:
         return  # another one serves this directory
@@ -113,6 +108,15 @@ async def run_runner(
                 item.close()
     finally:
         os.close(lock)
+
+
+def _prepared(base_dir: Path | str) -> Path:
+    base_dir = Path(base_dir).resolve()
+    try:
+        (base_dir / ".ivcap" / "logs").mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise RunnerError(f"{base_dir} cannot be used: {problem}") from problem
+    return base_dir
 
 
 class _Server(uvicorn.Server):
@@ -340,9 +344,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        asyncio.run(partial(run_runner, Path(words[1]))())
+        asyncio.run(run_runner(Path(words[1])))
     except (RunnerError, ValueError) as problem:
-        log.error("%s", problem)  # noqa: TRY400 - the message says it all
+        log.error("%s", problem)
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""Secrets of services, in the user's state directory: a tool gets those recorded for its own service, by name, and no others."""
+"""Secrets of services, in the user's state directory: a tool gets those recorded for its own service, and no others."""
 
 from __future__ import annotations
 

@@ -111,8 +111,7 @@ class Sidecar:
         asked = _JOB_ROUTE.match(plain)
         if asked is not None:
             uuid = asked[1].rpartition(":")[2]
-            parent = await self._dispatcher.parent(uuid)
-            if uuid not in tool.reportable and parent not in tool.reportable:
+            if uuid not in tool.reportable and await self._dispatcher.parent(uuid) not in tool.reportable:
                 await fail(exchange, 404, "no such job, or not one of this process", id=asked[1])
                 return
         elif not _OPEN_ROUTE.match(plain):

@@ -1,4 +1,4 @@
-"""What a service is before it runs: its name, its command, its environment, and the hash that says what exactly was meant."""
+"""What a service is before it runs: its name, its command, its environment, and the hash that says what was meant."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def from_path(path: Path, *, name: str | None = None) -> ServiceSpec:
 
 
 def from_toml(path: Path) -> ServiceSpec:
-    """A service described in `services/<name>.toml`: `command` or `path`, and optionally `kind`, `cwd`, `env`, `deadline`, `name`.
+    """A service described in `services/<name>.toml`: `command` or `path`; `kind`, `cwd`, `env`, `deadline`, `name`.
 
     Raises:
         BadSpec: Not TOML, unknown keys, or values of the wrong kind; the message names the key.

@@ -1,4 +1,4 @@
-"""Bytes that arrive on the event loop, read by a worker thread: uploads and large results go to disk without being held whole."""
+"""Bytes that arrive on the event loop, read by a worker thread: uploads and large results are never held whole."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ LOW = HIGH // 2
 class Inflow:
     """A `Source` whose bytes are fed from the event loop.
 
-    One condition and one event, so a piece costs no round trip between the threads: the reader wakes the loop only when it
-    has made room again.
+    One condition and one event, so a piece costs no round trip between the threads: the reader wakes the loop only when
+    it has made room again.
     """
 
     def __init__(self) -> None:

@@ -16,8 +16,8 @@ from .limits import Limits
 async def take_lock(base_dir: Path, limits: Limits, *, foreground: bool, say: Callable[[str], None]) -> int | None:
     """Become the runner of a base directory.
 
-    A background runner that finds another one answering leaves the place to it. A foreground one asks a background one to
-    stop, and waits for the jobs that run there.
+    A background runner that finds another one answering leaves the place to it. A foreground one asks a background one
+    to stop, and waits for the jobs that run there.
 
     Returns:
         The lock, a file descriptor to keep open, or `None`: another runner serves the directory.
@@ -39,8 +39,7 @@ async def take_lock(base_dir: Path, limits: Limits, *, foreground: bool, say: Ca
             else:
                 return handle
             if other is not None and not other.leaving and not foreground:
-                os.close(handle)
-                return None
+                break
             if other is not None and foreground and other.foreground:
                 raise RunnerError(
                     f"a platform for {base_dir} runs already (pid {other.pid}, {other.url}); stop it first"
@@ -57,8 +56,7 @@ async def take_lock(base_dir: Path, limits: Limits, *, foreground: bool, say: Ca
                 )
             await asyncio.sleep(0.02)
     except BaseException:
-        try:
-            os.close(handle)
-        except OSError:
-            pass  # closed above already
+        os.close(handle)
         raise
+    os.close(handle)
+    return None

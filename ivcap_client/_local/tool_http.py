@@ -1,8 +1,8 @@
 """One HTTP/1.1 exchange with a tool, on the runner's event loop.
 
-asyncio streams with h11, which uvicorn brings anyway: a hundred open jobs then cost a hundred sockets and no threads, where
-`http.client` would hold a worker thread for each reply that is still coming. One connection per exchange: tools are on
-loopback, where a connection costs less than keeping a pool honest about tools that were restarted.
+asyncio streams with h11, which uvicorn brings anyway: a hundred open jobs then cost a hundred sockets and no threads,
+where `http.client` would hold a worker thread for each reply that is still coming. One connection per exchange: tools
+are on loopback, where a connection costs less than keeping a pool honest about tools that were restarted.
 """
 
 from __future__ import annotations
