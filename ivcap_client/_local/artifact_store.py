@@ -1,0 +1,447 @@
+"""Artifacts: a record that says what it is, and a file of its own in `artifacts/` once all bytes are there."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from .._core.messages import Source
+from .._io.files import place, sha256, sync_directory
+from . import times
+from .aspect_store import AspectRow, derived, insert
+from .identity import ACCOUNT, POLICY_ARTIFACT, SCHEMA_ARTIFACT, SCHEMA_PRODUCED, derived_uuid, new_uuid, urn, uuid_of
+from .index import Connection
+from .mirror import Mirror, Record
+from .names import candidates, safe_name
+
+if TYPE_CHECKING:
+    from .store import Store
+    from .uploads import Uploads
+
+ANY_TYPE = "application/octet-stream"
+_FILE = "urn:file://"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalArtifact:
+    """One artifact as its record says.
+
+    Attributes:
+        id: UUID.
+        name: What it was called when it was created; not a path.
+        status: `pending` (no byte yet), `partial`, `ready`, or `error` (its file is gone).
+        size: Bytes, when ready; before that the announced size, if any.
+        mime_type: Media type, or `None` when nobody said.
+        sha256: Lower-case hex, when ready.
+        path: File below the base directory, with `/`, when ready.
+        stamp: Time stamp of the file in nanoseconds when the hash was taken.
+        policy, collection: URNs.
+        job: URN of the job that made it.
+        created_at, modified_at: Microseconds since 1970.
+        length: Announced size in bytes, or `None` when not known (yet).
+        deferred: The sender promised to tell the length later.
+        open_ended: Ready, but of unannounced length: more may follow.
+    """
+
+    id: str
+    name: str
+    status: str
+    size: int | None
+    mime_type: str | None
+    sha256: str | None
+    path: str | None
+    stamp: int | None
+    policy: str
+    collection: str | None
+    job: str | None
+    created_at: int
+    modified_at: int
+    length: int | None
+    deferred: bool
+    open_ended: bool
+
+    @property
+    def urn(self) -> str:
+        return urn("artifact", self.id)
+
+
+class ArtifactStore:
+    """The artifacts of one store: `.ivcap/artifacts/<uuid>.json` and the files in `artifacts/`."""
+
+    def __init__(self, store: Store) -> None:
+        from .uploads import Uploads
+
+        self._store = store
+        self.files = store.base_dir / "artifacts"
+        self.parts = store.hidden / "uploads"
+        self.mirror = Mirror("artifact", store.hidden / "artifacts", store.temp, lambda: store.index, self)
+        self.uploads: Uploads = Uploads(self)
+
+    def create(
+        self,
+        *,
+        name: str = "",
+        mime_type: str | None = None,
+        length: int | None = None,
+        deferred: bool = False,
+        policy: str | None = None,
+        collection: str | None = None,
+        job: str | None = None,
+    ) -> LocalArtifact:
+        """Record a new artifact; one of length 0 is ready at once.
+
+        Args:
+            name: Any text; the file gets a safe name made from it.
+            mime_type: Media type of the bytes to come.
+            length: Size in bytes, `None` when not known.
+            deferred: The length will be told later, so bytes alone do not complete it.
+            policy, collection, job: URNs.
+
+        Raises:
+            OSError: The directory cannot be written.
+        """
+        at = self._store.now()
+        artifact = LocalArtifact(
+            id=new_uuid(),
+            name=name,
+            status="pending",
+            size=length,
+            mime_type=mime_type,
+            sha256=None,
+            path=None,
+            stamp=None,
+            policy=policy or POLICY_ARTIFACT,
+            collection=collection,
+            job=job,
+            created_at=at,
+            modified_at=at,
+            length=length,
+            deferred=deferred,
+            open_ended=False,
+        )
+        self._store.prepare()
+        self.save(artifact)
+        return self.uploads.complete(artifact.id) if length == 0 else artifact
+
+    def add(self, data: bytes | Source, *, name: str, mime_type: str | None, job: str | None = None) -> LocalArtifact:
+        """Store bytes as a complete artifact, in pieces of at most 1 MiB."""
+        length = len(data) if isinstance(data, bytes) else None
+        artifact = self.create(name=name, mime_type=mime_type, length=length, deferred=length is None, job=job)
+        if artifact.status == "ready":
+            return artifact
+        self.uploads.append(artifact.id, 0, data)
+        return self.uploads.complete(artifact.id)
+
+    def find(self, artifact: str) -> LocalArtifact | None:
+        """Return an artifact by URN, UUID or `urn:file://<absolute path>`, or `None`.
+
+        A file that was put into `artifacts/` by hand becomes an artifact when it is first asked for by path.
+        """
+        if artifact.startswith(_FILE) or unquote(artifact).startswith(_FILE):
+            return self._of_file(artifact)
+        id = uuid_of(artifact, "artifact")
+        found = None if id is None else self.record(id)
+        return None if found is None else self.seen(found)
+
+    def record(self, id: str) -> LocalArtifact | None:
+        """Return what the record of a UUID says, without a look at its files."""
+        if not self._store.present():
+            return None
+
+        def work(connection: Connection) -> str | None:
+            row = connection.execute("SELECT record FROM artifacts WHERE id = ?", (id,)).fetchone()
+            return row[0] if row else None
+
+        text = self._store.index.read(work)
+        if text is None:
+            self.mirror.catch_up()
+            text = self._store.index.read(work)
+        return None if text is None else _artifact(id, json.loads(text))
+
+    def seen(self, artifact: LocalArtifact) -> LocalArtifact:
+        """Return an artifact with what only its files can tell: bytes so far, or that the file is gone."""
+        if artifact.status != "ready":
+            return replace(artifact, status="partial") if self.uploads.offset(artifact.id) else artifact
+        return artifact if self.data(artifact) else replace(artifact, status="error")
+
+    def data(self, artifact: LocalArtifact) -> Path | None:
+        """Return the file with the bytes of a ready artifact, or `None` if it is gone."""
+        if artifact.path is None:
+            return None
+        path = self._store.base_dir / artifact.path
+        if path.is_file():
+            return path
+        part = self.part(artifact.id)
+        if not part.exists():
+            return path if path.is_file() else None
+        try:
+            # Between the record and the move the last writer died, or is at work this very moment.
+            finished = self.uploads.complete(artifact.id, begun=True)
+        except OSError:
+            return part if part.exists() else None
+        return self._store.base_dir / finished.path if finished.path else None
+
+    def checked(self, artifact: LocalArtifact) -> LocalArtifact:
+        """Return a ready artifact whose size and hash are those of its file, hashing again if it was edited."""
+        path = self.data(artifact)
+        if path is None:
+            return artifact
+        found = path.stat()
+        if (found.st_mtime_ns, found.st_size) == (artifact.stamp, artifact.size):
+            return artifact
+        fresh = replace(
+            artifact,
+            size=found.st_size,
+            sha256=sha256(path),
+            stamp=found.st_mtime_ns,
+            modified_at=max(found.st_mtime_ns // 1000, artifact.created_at),
+        )
+        try:
+            self.save(fresh)
+        except OSError:
+            return fresh  # a directory we may only read: hashed again next time
+        return fresh
+
+    def place(self, artifact: LocalArtifact, part: Path, digest: str) -> LocalArtifact:
+        """Make a complete part visible under a free name; the record says where before it is there."""
+        found = part.stat()
+        fallback = artifact.id + (mimetypes.guess_extension(artifact.mime_type or "") or "")
+        for name in candidates(safe_name(artifact.name, fallback)):
+            target = self.files / name
+            if os.path.lexists(target):
+                continue
+            ready = replace(
+                artifact,
+                status="ready",
+                size=found.st_size,
+                sha256=digest,
+                path=f"artifacts/{name}",
+                stamp=found.st_mtime_ns,
+                modified_at=max(self._store.now(), artifact.created_at),
+            )
+            self.save(ready)
+            try:
+                place(part, target)
+            except FileExistsError:
+                continue
+            sync_directory(self.files)
+            return ready
+        raise AssertionError("names never end")
+
+    def part(self, id: str) -> Path:
+        """Return where the bytes of an unfinished upload are."""
+        return self.parts / f"{id}.part"
+
+    def save(self, artifact: LocalArtifact) -> None:
+        """Write a record."""
+        self.mirror.put(artifact.id, _record(artifact))
+
+    def read(self, work: Callable[[Connection], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
+        """Run a query over the rows after noticing records changed by hand."""
+        if not self._store.present():
+            return []
+        self.mirror.catch_up()
+        return self._store.index.read(work)
+
+    def made_by(self, job: str) -> tuple[str, ...]:
+        """Return the URNs of the complete artifacts that a job made, oldest first."""
+        rows = self.read(
+            lambda c: c.execute(
+                "SELECT json_extract(content, '$.artifact') FROM aspects WHERE entity = ? AND schema = ?"
+                " AND valid_to IS NULL AND origin LIKE 'artifact:%' ORDER BY valid_from, id",
+                (job, SCHEMA_PRODUCED),
+            ).fetchall()
+        )
+        return tuple(row[0] for row in rows)
+
+    def mark_partial(self, id: str) -> None:
+        """Let lists see that bytes have arrived."""
+        self._store.index.write(
+            lambda c: c.execute("UPDATE artifacts SET status = 'partial' WHERE id = ? AND status = 'pending'", (id,))
+        )
+
+    def apply(self, connection: Connection, id: str, record: Record) -> None:
+        """Replace the rows of one record: the artifact's own, and what the platform states about it."""
+        artifact = _artifact(id, record)
+        connection.execute(
+            "INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                id,
+                artifact.name,
+                artifact.status,
+                artifact.size,
+                artifact.mime_type,
+                artifact.policy,
+                artifact.collection,
+                artifact.path,
+                artifact.created_at,
+                json.dumps(record),
+            ),
+        )
+        connection.execute("DELETE FROM aspects WHERE origin = ?", (f"artifact:{id}",))
+        insert(connection, _facts(artifact))
+
+    def drop(self, connection: Connection, id: str) -> None:
+        """Remove the rows of a record that is gone."""
+        connection.execute("DELETE FROM artifacts WHERE id = ?", (id,))
+        connection.execute("DELETE FROM aspects WHERE origin = ?", (f"artifact:{id}",))
+
+    def _of_file(self, text: str) -> LocalArtifact | None:
+        for spelled in dict.fromkeys((text, unquote(text))):
+            if not spelled.startswith(_FILE):
+                continue
+            # A path with %20 in it may be meant literally, or quoted as in a URL.
+            for raw in dict.fromkeys((spelled[len(_FILE) :], unquote(spelled[len(_FILE) :]))):
+                found = self._at(raw)
+                if found is not None:
+                    return found
+        return None
+
+    def _at(self, text: str) -> LocalArtifact | None:
+        if "\0" in text:
+            return None
+        path = Path(text)
+        try:
+            inside = path.resolve(strict=True).relative_to(self.files.resolve(strict=True))
+        except (OSError, ValueError, RuntimeError):
+            return None
+        if not path.is_absolute() or not path.is_file():
+            return None
+        relative = f"artifacts/{inside.as_posix()}"
+        rows = self.read(
+            lambda c: c.execute("SELECT id, record FROM artifacts WHERE path = ? LIMIT 1", (relative,)).fetchall()
+        )
+        if rows:
+            return self.seen(_artifact(rows[0][0], json.loads(rows[0][1])))
+        return self._register(relative, self.files.resolve() / inside)
+
+    def _register(self, relative: str, path: Path) -> LocalArtifact:
+        found = path.stat()
+        # Computed from the place, so that a directory we may not write still gives one file one URN.
+        id = str(uuid.uuid5(uuid.NAMESPACE_URL, path.as_uri()))
+        at = found.st_mtime_ns // 1000
+        artifact = LocalArtifact(
+            id=id,
+            name=path.name,
+            status="ready",
+            size=found.st_size,
+            mime_type=mimetypes.guess_type(path.name)[0],
+            sha256=sha256(path),
+            path=relative,
+            stamp=found.st_mtime_ns,
+            policy=POLICY_ARTIFACT,
+            collection=None,
+            job=None,
+            created_at=at,
+            modified_at=at,
+            length=found.st_size,
+            deferred=False,
+            open_ended=False,
+        )
+        try:
+            self._store.prepare()
+            self.save(artifact)
+        except OSError:
+            return artifact
+        return artifact
+
+
+def _facts(artifact: LocalArtifact) -> list[AspectRow]:
+    """What the platform states about a complete artifact."""
+    if artifact.status != "ready":
+        return []
+    origin = f"artifact:{artifact.id}"
+    content: dict[str, Any] = {
+        "$schema": SCHEMA_ARTIFACT,
+        "id": artifact.urn,
+        "name": artifact.name,
+        "mime-type": artifact.mime_type,
+        "size": artifact.size,
+        "etag": artifact.sha256,
+        "created-at": times.rfc3339(artifact.created_at),
+        "policy": artifact.policy,
+        "collection": artifact.collection,
+        "job-id": artifact.job,
+    }
+    content = {key: value for key, value in content.items() if value is not None}
+    facts = [
+        derived(
+            derived_uuid(artifact.urn, "artifact"),
+            artifact.urn,
+            SCHEMA_ARTIFACT,
+            content,
+            valid_from=artifact.modified_at,
+            valid_to=None,
+            origin=origin,
+            policy=artifact.policy,
+        )
+    ]
+    if artifact.job:
+        made = {"$schema": SCHEMA_PRODUCED, "job": artifact.job, "artifact": artifact.urn, "name": artifact.name}
+        facts.append(
+            derived(
+                derived_uuid(artifact.urn, "produced"),
+                artifact.job,
+                SCHEMA_PRODUCED,
+                made,
+                valid_from=artifact.modified_at,
+                valid_to=None,
+                origin=origin,
+                policy=artifact.policy,
+            )
+        )
+    return facts
+
+
+def _record(artifact: LocalArtifact) -> Record:
+    return {
+        "id": artifact.urn,
+        "name": artifact.name,
+        "status": "ready" if artifact.status == "ready" else "pending",
+        "size": artifact.size,
+        "mime_type": artifact.mime_type,
+        "sha256": artifact.sha256,
+        "path": artifact.path,
+        "stamp": artifact.stamp,
+        "policy": artifact.policy,
+        "account": ACCOUNT,
+        "collection": artifact.collection,
+        "job": artifact.job,
+        "created_at": times.rfc3339(artifact.created_at),
+        "modified_at": times.rfc3339(artifact.modified_at),
+        "length": artifact.length,
+        "deferred": artifact.deferred,
+        "open_ended": artifact.open_ended,
+    }
+
+
+def _artifact(id: str, record: Record) -> LocalArtifact:
+    """Read a record. Raises `ValueError` or `KeyError` when it is none of ours."""
+    path = record["path"]
+    if path is not None and (not str(path).startswith("artifacts/") or ".." in Path(str(path)).parts):
+        raise ValueError(f"its 'path' {path!r} leaves the directory of artifacts")
+    return LocalArtifact(
+        id=id,
+        name=str(record["name"]),
+        status="ready" if record["status"] == "ready" else "pending",
+        size=record["size"],
+        mime_type=record["mime_type"],
+        sha256=record["sha256"],
+        path=path,
+        stamp=record.get("stamp"),
+        policy=str(record["policy"]),
+        collection=record.get("collection"),
+        job=record.get("job"),
+        created_at=times.parse(record["created_at"]),
+        modified_at=times.parse(record["modified_at"]),
+        length=record.get("length"),
+        deferred=bool(record.get("deferred")),
+        open_ended=bool(record.get("open_ended")),
+    )

@@ -1,0 +1,525 @@
+"""Jobs: a durable record of what was asked, what became of it, and what came out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from .._core.messages import MOST_REPLY, Source
+from .._io.files import PIECE, write_temp
+from . import times
+from .aspect_store import insert
+from .identity import ACCOUNT, POLICY_SERVICE, SCHEMA_JOB_STATUS, new_uuid, urn, uuid_of
+from .index import Connection
+from .job_events import EventLog
+from .job_facts import facts
+from .mirror import Mirror, Record
+
+if TYPE_CHECKING:
+    from .store import Store
+
+MOST_INLINE = MOST_REPLY
+"""Larger results become artifacts; a reply that is read whole could not hold them."""
+
+ENDED = ("succeeded", "failed", "error")
+EndStatus = Literal["succeeded", "failed", "error"]
+
+UNTOLD = 5_000_000
+"""Microseconds after the end of a job from which on a missing last event is added by whoever reads the events."""
+
+MOST_USED = 1000
+"""Artifacts named in one request that are recorded as used by the job."""
+
+_ARTIFACT = re.compile(rb"urn:ivcap:artifact:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SUFFIX = {"application/octet-stream": ".bin", "application/json": ".json", "text/plain": ".txt"}
+
+
+class KeyConflict(Exception):
+    """The idempotency key was used before for another service or another request; `job` is that one's URN."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__(f"this Idempotency-Key was used for another request, job {job}")
+        self.job = job
+
+
+@dataclass(frozen=True, slots=True)
+class LocalJob:
+    """One job as its record says.
+
+    Attributes:
+        id: UUID.
+        name: `b-<service uuid>-<random>`.
+        service: URN of its service; `service_name` what people call it.
+        status: `scheduled`, `executing`, `succeeded`, `failed` or `error`.
+        order, account, policy: URNs.
+        request_content_type: Media type of the request body.
+        requested_at, started_at, finished_at: RFC 3339 with microseconds.
+        result_content_type: Media type of the result, if there is one.
+        result_urn: Artifact that holds the result, when it cannot stand in a reply.
+        error_message: Why it is `error` (or `failed`).
+        key, key_digest: Idempotency key and hash of the request it stands for.
+        parent: URN of the job that asked for this one.
+        products: URNs of artifacts it made, in order.
+        used: URNs of artifacts named in its request.
+    """
+
+    id: str
+    name: str
+    service: str
+    service_name: str
+    status: str
+    order: str
+    request_content_type: str
+    requested_at: str
+    account: str = ACCOUNT
+    policy: str = POLICY_SERVICE
+    started_at: str | None = None
+    finished_at: str | None = None
+    result_content_type: str | None = None
+    result_urn: str | None = None
+    error_message: str | None = None
+    key: str | None = None
+    key_digest: str | None = None
+    parent: str | None = None
+    products: tuple[str, ...] = ()
+    used: tuple[str, ...] = ()
+
+    @property
+    def urn(self) -> str:
+        return urn("job", self.id)
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+
+class JobStore:
+    """The jobs of one store: `.ivcap/jobs/<uuid>.json`, `.request`, `.result`, `.events`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.directory = store.hidden / "jobs"
+        self.mirror = Mirror("job", self.directory, store.temp, lambda: store.index, self)
+        self._log = EventLog(self.directory, store)
+        self._changed = threading.Condition()
+
+    def create(
+        self,
+        *,
+        service: str,
+        service_name: str,
+        body: bytes,
+        content_type: str,
+        order: str | None = None,
+        key: str | None = None,
+        parent: str | None = None,
+    ) -> tuple[LocalJob, bool]:
+        """Record a job, durably, as `scheduled`.
+
+        Args:
+            service: URN.
+            service_name: What people call it.
+            body: The request as it was sent.
+            content_type: Its media type.
+            order: URN to group jobs by; made up when absent.
+            key: Idempotency key: the same key and request give the same job, in all processes.
+            parent: URN of the job that asks.
+
+        Returns:
+            The job, and whether it is new.
+
+        Raises:
+            KeyConflict: The key stands for another request.
+            OSError: It could not be written; nothing was changed.
+        """
+        digest = hashlib.sha256(service.encode() + b"\0" + body).hexdigest() if key is not None else None
+        if key is not None and (known := self._by_key(key, digest)):
+            return known, False
+        id = new_uuid()
+        job = LocalJob(
+            id=id,
+            name=f"b-{uuid_of(service, 'service') or 'service'}-{secrets.token_hex(4)}",
+            service=service,
+            service_name=service_name,
+            status="scheduled",
+            order=order or urn("order", new_uuid()),
+            request_content_type=content_type,
+            requested_at=times.rfc3339(self._store.now()),
+            key=key,
+            key_digest=digest,
+            parent=parent,
+            used=tuple(dict.fromkeys(found.decode().lower() for found in _ARTIFACT.findall(body)))[:MOST_USED],
+        )
+        self._store.prepare()
+        request = write_temp(self._store.temp, body)
+        try:
+
+            def check(connection: Connection) -> None:
+                if key is not None:
+                    row = connection.execute("SELECT record FROM jobs WHERE key = ?", (key,)).fetchone()
+                    if row:
+                        raise _Known(_job(json.loads(row[0])))
+                if request.exists():
+                    request.replace(self._path(id, "request"))
+                # Also before the record: who sees the job sees its first event.
+                self._log.append(job, "ivcap.job.status", SCHEMA_JOB_STATUS, _status(job))
+
+            try:
+                self.mirror.put(id, _record(job), guard=check)
+            except _Known as found:
+                return _same(found.job, digest), False
+        finally:
+            request.unlink(missing_ok=True)
+        self._notify()
+        return job, True
+
+    def find(self, job: str) -> LocalJob | None:
+        """Return a job by URN or UUID, or `None`."""
+        id = uuid_of(job, "job")
+        if id is None or not self._store.present():
+            return None
+
+        def work(connection: Connection) -> str | None:
+            row = connection.execute("SELECT record FROM jobs WHERE id = ?", (id,)).fetchone()
+            return row[0] if row else None
+
+        text = self._store.index.read(work)
+        if text is None and self.mirror.path(id).exists():
+            self.mirror.catch_up()
+            text = self._store.index.read(work)
+        return None if text is None else _job(json.loads(text))
+
+    def request_body(self, job: LocalJob) -> bytes:
+        """Return the request as it was sent.
+
+        Raises:
+            FileNotFoundError: Somebody removed it.
+        """
+        return self._path(job.id, "request").read_bytes()
+
+    def result_body(self, job: LocalJob) -> tuple[str, bytes] | None:
+        """Return media type and bytes of the result, wherever it is kept; `None` if there is none."""
+        if job.result_content_type is None:
+            return None
+        if job.result_urn is not None:
+            artifact = self._store.artifacts.find(job.result_urn)
+            path = None if artifact is None else self._store.artifacts.data(artifact)
+            return None if path is None else (job.result_content_type, path.read_bytes())
+        return job.result_content_type, self._path(job.id, "result").read_bytes()
+
+    def start(self, job: LocalJob) -> LocalJob:
+        """Record, durably, that the job is about to run. A job that has ended stays as it is."""
+
+        def begin(now: LocalJob) -> LocalJob | None:
+            if now.status != "scheduled":
+                return None
+            return replace(now, status="executing", started_at=times.rfc3339(self._store.now()))
+
+        return self._change(job.id, begin)[0]
+
+    def finish(
+        self,
+        job: LocalJob,
+        *,
+        status: EndStatus,
+        content_type: str | None = None,
+        body: bytes | Source | None = None,
+        message: str | None = None,
+    ) -> bool:
+        """Record, durably, how the job ended. The first report counts.
+
+        Args:
+            job: The job.
+            status: `succeeded`; `failed`: the service said so; `error`: it could not be run.
+            content_type: Media type of the result.
+            body: The result. JSON and text stay with the job; anything else, and what is larger than
+                `MOST_INLINE` bytes, becomes an artifact named after the job.
+            message: Why, for people.
+
+        Returns:
+            Whether this report was the first.
+
+        Raises:
+            OSError: It could not be written; the job has not ended and can be finished again.
+        """
+        now = self.find(job.id)
+        if now is None or now.ended:
+            return False
+        result, artifact = self._keep_result(now, content_type, body)
+        try:
+
+            def end(now: LocalJob) -> LocalJob | None:
+                if now.ended:
+                    return None
+                made = (*self._products(now.urn), *((artifact,) if artifact else ()))
+                return replace(
+                    now,
+                    status=status,
+                    finished_at=times.rfc3339(self._store.now()),
+                    result_content_type=(content_type or "application/octet-stream") if body is not None else None,
+                    result_urn=artifact,
+                    error_message=message,
+                    products=tuple(dict.fromkeys(made)),
+                )
+
+            def show() -> None:
+                if result is not None and result.exists():
+                    result.replace(self._path(job.id, "result"))
+
+            return self._change(job.id, end, show)[1]
+        finally:
+            if result is not None:
+                result.unlink(missing_ok=True)
+
+    def add_event(self, job: LocalJob, *, type: str, schema: str, data: object) -> dict[str, Any]:
+        """Append one event and return it as stored (`SeqID`, `EventID`, `Type`, `Schema`, `Source`, `Timestamp`, `Data`)."""
+        event = self._log.append(job, type, schema, data)
+        self._notify()
+        return event
+
+    def events(self, job: LocalJob, after: str | None = None) -> list[dict[str, Any]]:
+        """Return the events after the one with SeqID `after`; all of them without."""
+        events = self._log.read(job.id, after)
+        if job.finished_at and not any(_tells(event, job.status) for event in events):
+            overdue = self._store.now() - times.parse(job.finished_at) > UNTOLD
+            if overdue and not any(_tells(event, job.status) for event in self._log.read(job.id, None)):
+                # Whoever ended the job died before it could say so.
+                self._tell(job)
+                events = self._log.read(job.id, after)
+        return events
+
+    def unfinished(self) -> list[LocalJob]:
+        """Return all jobs that are scheduled or executing, oldest first."""
+        if not self._store.present():
+            return []
+        self.mirror.catch_up()
+        rows = self.read(
+            lambda c: c.execute("SELECT record FROM jobs WHERE finished_at IS NULL ORDER BY requested_at").fetchall()
+        )
+        return [_job(json.loads(row[0])) for row in rows]
+
+    def wait(self, job: LocalJob, seconds: float) -> LocalJob:
+        """Wait until a job has ended, at most `seconds`, whichever process ends it; return it as it is then."""
+        until = time.monotonic() + seconds
+        pause = 0.005
+        while True:
+            now = self.find(job.id) or job
+            left = until - time.monotonic()
+            if now.ended or left <= 0:
+                return now
+            with self._changed:
+                # Another process cannot wake us, so we look again by ourselves.
+                self._changed.wait(min(pause, left))
+            pause = min(pause * 1.5, 0.1)
+
+    def read(self, work: Callable[[Connection], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
+        """Run a query over the rows; empty when there is no store yet."""
+        return self._store.index.read(work) if self._store.present() else []
+
+    # Rows, called by the mirror
+
+    def apply(self, connection: Connection, id: str, record: Record) -> None:
+        """Replace the rows of one record: the job's own, and what the platform states about it."""
+        job = _job(record)
+        if job.id != id:
+            raise ValueError(f"its 'id' is {job.id!r}, which is not the name of the file")
+        connection.execute(
+            "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                id,
+                job.service,
+                job.name,
+                job.status,
+                job.order,
+                job.key,
+                times.parse(job.requested_at),
+                times.parse(job.started_at) if job.started_at else None,
+                times.parse(job.finished_at) if job.finished_at else None,
+                json.dumps(record),
+            ),
+        )
+        connection.execute("DELETE FROM aspects WHERE origin = ?", (f"job:{id}",))
+        insert(connection, facts(job, self._path(id, "result")))
+
+    def drop(self, connection: Connection, id: str) -> None:
+        """Remove the rows of a record that is gone."""
+        connection.execute("DELETE FROM jobs WHERE id = ?", (id,))
+        connection.execute("DELETE FROM aspects WHERE origin = ?", (f"job:{id}",))
+
+    def _path(self, id: str, end: str) -> Path:
+        return self.directory / f"{id}.{end}"
+
+    def _by_key(self, key: str, digest: str | None) -> LocalJob | None:
+        if not self._store.present():
+            return None
+        row = self._store.index.read(
+            lambda c: c.execute("SELECT record FROM jobs WHERE key = ?", (key,)).fetchone()
+        )
+        return _same(_job(json.loads(row[0])), digest) if row else None
+
+    def _change(
+        self,
+        id: str,
+        change: Callable[[LocalJob], LocalJob | None],
+        visible: Callable[[], None] | None = None,
+    ) -> tuple[LocalJob, bool]:
+        """Rewrite a record from what it says now; started over when another process was faster.
+
+        Args:
+            id: UUID.
+            change: Returns the new record, or `None` to leave it.
+            visible: Runs when nobody else can write any more, right before the record changes.
+        """
+        while True:
+            now = self.find(id)
+            if now is None:
+                raise KeyError(f"there is no job {id}")
+            changed = change(now)
+            if changed is None:
+                return now, False
+
+            def check(connection: Connection, now: LocalJob = now) -> None:
+                row = connection.execute("SELECT record FROM jobs WHERE id = ?", (id,)).fetchone()
+                if row is None or _job(json.loads(row[0])) != now:
+                    raise _Overtaken
+                if visible:
+                    visible()
+
+            try:
+                self.mirror.put(id, _record(changed), guard=check)
+            except _Overtaken:
+                continue
+            # After the record, so that who sees the last event finds the job ended.
+            self._tell(changed)
+            self._notify()
+            return changed, True
+
+    def _tell(self, job: LocalJob) -> None:
+        self._log.append(job, "ivcap.job.status", SCHEMA_JOB_STATUS, _status(job))
+
+    def _products(self, job: str) -> tuple[str, ...]:
+        return self._store.artifacts.made_by(job)
+
+    def _keep_result(
+        self, job: LocalJob, content_type: str | None, body: bytes | Source | None
+    ) -> tuple[Path | None, str | None]:
+        """Put the result where it belongs: a temporary file that becomes `<uuid>.result`, or an artifact."""
+        if body is None:
+            return None, None
+        self._store.prepare()
+        kind = (content_type or "application/octet-stream").partition(";")[0].strip().lower()
+        head = body if isinstance(body, bytes) else _head(body)
+        if isinstance(head, bytes) and len(head) <= MOST_INLINE and _inline(kind, head):
+            return write_temp(self._store.temp, head), None
+        name = job.name + _SUFFIX.get(kind, _guess(kind))
+        return None, self._store.artifacts.add(head, name=name, mime_type=kind, job=job.urn).urn
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+
+class _Overtaken(Exception):
+    """Somebody else changed the record between our look and our write."""
+
+
+class _Known(Exception):
+    """The job that makes a new one unnecessary."""
+
+    def __init__(self, job: LocalJob) -> None:
+        super().__init__(job.id)
+        self.job = job
+
+
+class _Joined:
+    """What was read of a source already, and then the rest of it."""
+
+    def __init__(self, head: bytes, rest: Source) -> None:
+        self._head, self._rest = head, rest
+
+    def read(self, size: int, /) -> bytes:
+        if self._head:
+            piece, self._head = self._head[:size], self._head[size:]
+            return piece
+        return self._rest.read(size)
+
+
+def _head(source: Source) -> bytes | _Joined:
+    """Read a source to its end if it fits in a reply; otherwise join it together again."""
+    read = bytearray()
+    while len(read) <= MOST_INLINE:
+        piece = source.read(PIECE)
+        if not piece:
+            return bytes(read)
+        read += piece
+    return _Joined(bytes(read), source)
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a media type says JSON. Source: rest-api §2.7, `application/vnd.ivcap.<schema urn>`."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.startswith("application/vnd.ivcap.") or kind.endswith("+json")
+
+
+def _inline(kind: str, data: bytes) -> bool:
+    if is_json(kind):
+        try:
+            json.loads(data, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            return False
+        return True
+    if not kind.startswith("text/"):
+        return False
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _guess(kind: str) -> str:
+    import mimetypes
+
+    return mimetypes.guess_extension(kind) or ".bin"
+
+
+def _same(job: LocalJob, digest: str | None) -> LocalJob:
+    if job.key_digest != digest:
+        raise KeyConflict(job.urn)
+    return job
+
+
+def _status(job: LocalJob) -> Mapping[str, str]:
+    return {"job-urn": job.urn, "status": job.status}
+
+
+def _tells(event: Mapping[str, Any], status: str) -> bool:
+    data = event.get("Data")
+    return event.get("Type") == "ivcap.job.status" and isinstance(data, dict) and data.get("status") == status
+
+
+_FIELDS = {field.name for field in fields(LocalJob)}
+
+
+def _record(job: LocalJob) -> Record:
+    return asdict(job)
+
+
+def _job(record: Record) -> LocalJob:
+    """Read a record. Raises `TypeError` when it lacks what every job has."""
+    known = {key: value for key, value in record.items() if key in _FIELDS}
+    for key in ("products", "used"):
+        known[key] = tuple(known.get(key) or ())
+    return LocalJob(**known)

@@ -1,0 +1,186 @@
+"""The directory of an embedded platform. Knows files and the index over them, and nothing of HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from . import times
+from .artifact_store import ArtifactStore
+from .aspect_store import AspectStore
+from .index import Connection, Index
+from .job_store import JobStore
+
+_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "fuse.sshfs", "glusterfs"}
+
+STALE = 24 * 3600.0
+"""Seconds after which a temporary file must be one that a crash left behind."""
+
+
+class Store:
+    """One base directory: its aspects, artifacts and jobs.
+
+    Nothing is created before the first write, so that looking into a directory that does not exist is just empty.
+    Threads and processes may share a directory.
+    """
+
+    def __init__(self, base_dir: Path | str, *, now: times.Clock = times.now) -> None:
+        self.base_dir = Path(os.path.abspath(Path(base_dir).expanduser()))
+        self.now = now
+        self.hidden = self.base_dir / ".ivcap"
+        self.temp = self.hidden / "tmp"
+        self._index: Index | None = None
+        self._prepared = False
+        self._lock = threading.Lock()
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self.aspects = AspectStore(self)
+        self.artifacts = ArtifactStore(self)
+        self.jobs = JobStore(self)
+
+    @property
+    def index(self) -> Index:
+        """The index; made on first use."""
+        with self._lock:
+            if self._index is None:
+                self._index = Index(self._index_path(), self._fill, self._settle)
+            return self._index
+
+    @property
+    def problems(self) -> list[str]:
+        """Files that were skipped because they cannot be read, each with the reason."""
+        if not self.present():
+            return []
+        self.aspects.mirror.catch_up()
+
+        def work(connection: Connection) -> list[str]:
+            rows = connection.execute("SELECT path, message FROM problems ORDER BY path")
+            return [f"{path}: {message}" for path, message in rows]
+
+        return self.index.read(work)
+
+    def present(self) -> bool:
+        """Whether there is anything to read."""
+        return self.base_dir.is_dir()
+
+    def prepare(self) -> None:
+        """Create the directories that a write needs.
+
+        Raises:
+            OSError: A directory cannot be created or written; `filename` names it.
+        """
+        if self._prepared and self.temp.is_dir():
+            return
+        self.base_dir.mkdir(parents=True, exist_ok=True)
+        # Job inputs and results of others are nobody's business on a shared machine.
+        self.hidden.mkdir(mode=0o700, exist_ok=True)
+        for directory in (self.base_dir / "artifacts", self.base_dir / "aspects"):
+            directory.mkdir(exist_ok=True)
+        for name in ("artifacts", "uploads", "jobs", "logs", "tmp"):
+            (self.hidden / name).mkdir(exist_ok=True)
+        with self._lock:
+            # An index made while the directory could not be written lives elsewhere; from now on it belongs here.
+            if self._index is not None and not self._prepared and self._index.path != self._index_path():
+                self._index.close()
+                self._index = None
+        self._prepared = True
+
+    def close(self) -> None:
+        """Close the index. The store can be used again; it then opens a new one."""
+        with self._lock:
+            index, self._index = self._index, None
+            scratch, self._scratch = self._scratch, None
+        if index is not None:
+            index.close()
+        if scratch is not None:
+            scratch.cleanup()
+
+    def _fill(self, connection: Connection) -> None:
+        for mirror in (self.artifacts.mirror, self.jobs.mirror, self.aspects.mirror):
+            mirror.compare(connection)
+        connection.execute("INSERT OR REPLACE INTO boots VALUES (?)", (_boot(),))
+        self._sweep()
+
+    def _settle(self, connection: Connection) -> None:
+        # After a power cut the index may lack its last transactions although the directory looks unchanged.
+        rebooted = connection.execute("SELECT 1 FROM boots WHERE id = ?", (_boot(),)).fetchone() is None
+        for mirror in (self.artifacts.mirror, self.jobs.mirror, self.aspects.mirror):
+            mirror.settle(connection, everything=rebooted)
+        if rebooted:
+            connection.execute("DELETE FROM boots")
+            connection.execute("INSERT OR REPLACE INTO boots VALUES (?)", (_boot(),))
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove temporary files that a crash left behind long ago."""
+        try:
+            entries = list(os.scandir(self.temp))
+        except OSError:
+            return
+        for entry in entries:
+            try:
+                if time.time() - entry.stat().st_mtime > STALE:
+                    os.unlink(entry.path)
+            except OSError:
+                continue  # somebody else removed it, or may not be ours to remove
+
+    def _index_path(self) -> Path:
+        if not _on_network(self.base_dir):
+            try:
+                self.hidden.mkdir(mode=0o700, exist_ok=True)
+            except OSError:
+                pass
+            else:
+                if os.access(self.hidden, os.W_OK | os.X_OK):
+                    return self.hidden / "index.sqlite"
+        name = hashlib.sha256(str(self.base_dir.resolve()).encode()).hexdigest()[:32]
+        try:
+            cache = _cache_dir() / "index"
+            cache.mkdir(parents=True, exist_ok=True)
+            if os.access(cache, os.W_OK | os.X_OK):
+                return cache / f"{name}.sqlite"
+        except OSError:
+            pass
+        # Nowhere to keep it: an index for this process alone.
+        if self._scratch is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="ivcap-index-")
+        return Path(self._scratch.name) / "index.sqlite"
+
+
+def _cache_dir() -> Path:
+    told = os.environ.get("IVCAP_CACHE_DIR")
+    if told:
+        return Path(told).expanduser().absolute()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("ivcap-mcp"))
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        # Elsewhere the moment of the boot is not cheaply known, and file times are fine enough.
+        return "unknown"
+
+
+def _on_network(path: Path, mounts: Path = Path("/proc/mounts")) -> bool:
+    """Whether a path lies on a file system on which SQLite's shared memory does not work across machines."""
+    try:
+        lines = mounts.read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    resolved = str(path.resolve())
+    best, kind = "", ""
+    for line in lines:
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        point = fields[1].replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
+        inside = resolved == point or resolved.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, fields[2]
+    return kind in _NETWORK
