@@ -1,0 +1,112 @@
+"""Services the user added: which path, with which content. Kept where no opened directory can write."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from . import places, specs
+from .specs import BadSpec, ServiceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One service as it was added.
+
+    Attributes:
+        spec: The service as it was when it was added; its digest is what was approved.
+        base_dir: The base directory it was added for.
+        complaint: Why it does not count now (changed, gone), or empty.
+    """
+
+    spec: ServiceSpec
+    base_dir: str
+    complaint: str = ""
+
+
+def add(base_dir: Path, option: str) -> ServiceSpec:
+    """Approve a service for one base directory, as its files are now; the same name is replaced.
+
+    Raises:
+        BadSpec: There is no such service, or its description cannot be read.
+    """
+    spec = replace(specs.from_option(option), pinned=True)
+    with _changing(base_dir) as entries:
+        entries[:] = [entry for entry in entries if entry.get("name") != spec.name]
+        entries.append(specs.to_json(spec))
+    return spec
+
+
+def remove(base_dir: Path, name: str) -> bool:
+    """Take an approval back. False: there was none of this name or URN."""
+    with _changing(base_dir) as entries:
+        before = len(entries)
+        entries[:] = [entry for entry in entries if name not in (entry.get("name"), entry.get("urn"))]
+        return len(entries) < before
+
+
+def listed(base_dir: Path) -> list[Approval]:
+    """Everything added for a base directory, and for each whether it still is what was approved."""
+    found = []
+    for entry in _read(_file(base_dir)):
+        spec = specs.from_json(entry)
+        try:
+            specs.refreshed(spec)
+        except (BadSpec, OSError) as problem:
+            found.append(Approval(spec, str(base_dir), str(problem)))
+        else:
+            found.append(Approval(spec, str(base_dir)))
+    return found
+
+
+def added(base_dir: Path) -> list[ServiceSpec]:
+    """Services that may run: added, and unchanged since."""
+    return [item.spec for item in listed(base_dir) if not item.complaint]
+
+
+def _file(base_dir: Path) -> Path:
+    return places.state_dir() / "services" / f"{places.mark(base_dir)}.json"
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    try:
+        entries = json.loads(path.read_bytes())["services"]
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError) as problem:
+        raise BadSpec(
+            f"{path}: the list of added services is damaged ({problem}); delete it and add them again"
+        ) from problem
+    return [entry for entry in entries if isinstance(entry, dict)]
+
+
+@contextlib.contextmanager
+def _changing(base_dir: Path) -> Iterator[list[dict[str, Any]]]:
+    path = _file(base_dir)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with open(path.with_suffix(".lock"), "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        entries = _read(path)
+        yield entries
+        write_private(path, json.dumps({"base_dir": str(base_dir.resolve()), "services": entries}, indent=1).encode())
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Put a file in place whole, readable by this user alone."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp gives mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,204 @@
+"""The tool processes of one runner: one per service takes jobs; started on first use, replaced, stopped when idle."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from . import descriptions, environments, specs, tools
+from .limits import Limits
+from .specs import PYTHON, ServiceSpec
+from .tool_http import ToolUnreachable, exchange
+from .tools import Tool, ToolFailed
+
+log = logging.getLogger(__name__)
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """Where a service is: `known`, `building`, `starting`, `ready` (described) or `failed`, with a line for people."""
+
+    spec: ServiceSpec
+    state: str
+    message: str = ""
+    log: str = ""
+
+
+class Fleet:
+    """Starts and ends tools. Everything here runs on the event loop; what blocks goes to threads.
+
+    Args:
+        base_dir: Whose tools these are.
+        limits: How long to wait for what.
+        on_end: Told when a process is gone, with the jobs it still had.
+    """
+
+    def __init__(self, base_dir: Path, limits: Limits, *, on_end: Callable[[Tool, set[str]], None]) -> None:
+        self.base_dir, self.limits = base_dir, limits
+        self.port = 0
+        self.states: dict[str, ServiceState] = {}
+        self.by_secret: dict[str, Tool] = {}
+        self.working = 0  # starts and descriptions under way
+        self.closing = False
+        self._current: dict[str, Tool] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._on_end = on_end
+        self._stopping: set[asyncio.Task[None]] = set()
+
+    async def claim(
+        self, spec: ServiceSpec, job: str | None, note: Note = lambda line: None, *, offline: bool = False
+    ) -> tuple[Tool, str]:
+        """A running tool for a service, and the path of its jobs; the job is entered before anything can end it.
+
+        Raises:
+            BadSpec, EnvironmentFailed, ToolFailed, BadDescription: Why there is none; the next call tries again.
+        """
+        lock = self._locks.setdefault(spec.urn, asyncio.Lock())
+        self.working += 1
+        try:
+            async with lock:
+                spec = await asyncio.to_thread(specs.refreshed, spec)
+                tool = self._current.get(spec.urn)
+                if tool is not None and tool.spec.digest != spec.digest:
+                    self.retire(tool)
+                    tool = None
+                try:
+                    if tool is None or tool.retired or tool.ended.is_set():
+                        tool = await self._start(spec, note, offline)
+                    path = await self._described(tool)
+                except Exception as problem:
+                    said = getattr(problem, "message", str(problem))
+                    self.states[spec.urn] = ServiceState(spec, "failed", said, getattr(problem, "log", ""))
+                    raise
+                if job is not None:
+                    tool.jobs.add(job)
+                    tool.reportable.add(job)
+                tool.idle_since = time.monotonic()
+                return tool, path
+        finally:
+            self.working -= 1
+
+    async def describe(self, spec: ServiceSpec, *, offline: bool = False) -> dict[str, Any]:
+        """The description of a service, from the cache or by starting it.
+
+        Raises:
+            BadSpec, EnvironmentFailed, ToolFailed, BadDescription: Why there is none.
+        """
+        found = await asyncio.to_thread(descriptions.cached, spec.digest)
+        if found is None:
+            tool, _ = await self.claim(spec, None, offline=offline)
+            found = await asyncio.to_thread(descriptions.cached, tool.spec.digest)
+            assert found is not None
+        self.states[spec.urn] = ServiceState(spec, "ready")
+        return found
+
+    def register(self, spec: ServiceSpec) -> None:
+        """Know a service without starting it."""
+        known = self.states.get(spec.urn)
+        if known is None or known.spec.digest != spec.digest:
+            self.states[spec.urn] = ServiceState(spec, "known")
+
+    def release(self, tool: Tool, job: str) -> None:
+        """A job is over; a retired tool without jobs is ended."""
+        tool.jobs.discard(job)
+        tool.idle_since = time.monotonic()
+        if tool.retired and not tool.jobs:
+            self._later(tool.kill() if tool.stuck else tool.stop())
+
+    def retire(self, tool: Tool, *, stuck: bool = False) -> None:
+        """Give a tool no more jobs, and end it when it has none. `stuck`: a job was given up and may hang."""
+        tool.retired = True
+        tool.stuck = tool.stuck or stuck
+        if self._current.get(tool.spec.urn) is tool:
+            del self._current[tool.spec.urn]
+        if not tool.jobs:
+            self._later(tool.kill() if tool.stuck else tool.stop())
+
+    def reap(self) -> None:
+        """Retire what has been idle for too long."""
+        limit = time.monotonic() - self.limits.tool_idle
+        for tool in list(self._current.values()):
+            if not tool.jobs and tool.idle_since <= limit and not self._locks[tool.spec.urn].locked():
+                self.retire(tool)
+
+    async def close(self) -> None:
+        """End everything, builders included."""
+        self.closing = True
+        environments.stop_builds()
+        await asyncio.gather(*(tool.kill() for tool in list(self.by_secret.values())), *self._stopping)
+
+    async def _start(self, spec: ServiceSpec, note: Note, offline: bool) -> Tool:
+        python = None
+        if spec.requirements is not None:
+            self.states[spec.urn] = ServiceState(spec, "building", "its environment is being built")
+
+            def progress(line: str) -> None:
+                self.states[spec.urn] = ServiceState(spec, "building", line)
+                note(line)
+
+            python = str(
+                await asyncio.to_thread(environments.ensure, spec.requirements, offline=offline, progress=progress)
+            )
+        elif PYTHON in spec.command:
+            python = specs.OWN_PYTHON
+        note(f"starting {spec.name}")
+        self.states[spec.urn] = ServiceState(spec, "starting", "its process is being started")
+        for attempt in (1, 2):
+            if self.closing:
+                raise ToolFailed("the local platform is stopping")
+            tool = Tool(spec, tools.log_path(self.base_dir, spec), self.limits)
+            self.by_secret[tool.secret] = tool
+            try:
+                await tool.start(python, self.port, self._ended)
+                break
+            except ToolFailed:
+                # Exit code 1 is also what a tool says whose port was taken between our look and its bind.
+                if attempt == 2 or tool.exit_code != 1 or "address already in use" not in tool.tail().lower():
+                    raise
+        self._current[spec.urn] = tool
+        return tool
+
+    async def _described(self, tool: Tool) -> str:
+        """The path of a tool's jobs; its description is taken and kept if there is none yet."""
+        if tool.path is not None:
+            return tool.path
+        found = await asyncio.to_thread(descriptions.cached, tool.spec.digest)
+        if found is None:
+            api = await _json(tool, "/openapi.json")
+            path = descriptions.tool_path(api)
+            found = descriptions.compose(tool.spec, await _json(tool, path), api, path)
+            await asyncio.to_thread(descriptions.keep, found)
+        tool.path = str(found.get("path", "/"))
+        self.states[tool.spec.urn] = replace(self.states[tool.spec.urn], state="ready", message="")
+        return tool.path
+
+    def _ended(self, tool: Tool) -> None:
+        self.by_secret.pop(tool.secret, None)
+        if self._current.get(tool.spec.urn) is tool:
+            del self._current[tool.spec.urn]
+        log.info("tool %s ended with %s", tool.spec.name, tool.exit_code)
+        self._on_end(tool, set(tool.jobs))
+
+    def _later(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
+
+
+async def _json(tool: Tool, path: str) -> object:
+    """What a tool says at a path, or `None` when it says nothing we can read."""
+    try:
+        async with asyncio.timeout(tool.limits.tool_start), exchange(tool.port, "GET", path) as reply:
+            body = await reply.read_whole()
+            return json.loads(body) if reply.status == 200 else None
+    except (ToolUnreachable, TimeoutError, ValueError) as problem:
+        log.info("tool %s: GET %s: %s", tool.spec.name, path, problem)
+        return None

@@ -1,0 +1,97 @@
+"""Stands between the runner and one child: no child outlives the runner, and no log outgrows its bound.
+
+Run as `python -I guard.py LOG MOST COMMAND…`, standard library only. Its standard input is a pipe whose other end only
+the runner holds: whatever ends the runner closes it, and the child's process group is killed. SIGTERM and SIGINT are
+passed on. It ends with the child's exit code (128 + n for signal n). LOG `-` inherits the output instead.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from types import FrameType
+
+KEPT = 1
+"""Old log files kept beside the current one, as `<name>.1`."""
+
+
+def command(log: str, most: int, words: list[str]) -> list[str]:
+    """The words that run `words` under a guard; standard input must be the runner's pipe."""
+    return [sys.executable, "-I", "-S", os.path.abspath(__file__), log, str(most), *words]
+
+
+def main(arguments: list[str]) -> int:
+    log, most, *words = arguments
+    piped = log != "-"
+    try:
+        child = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if piped else None,
+            stderr=subprocess.STDOUT if piped else None,
+            process_group=0,  # of its own: what it starts goes with it
+        )
+    except OSError as problem:
+        _append(log, f"cannot start {words[0]}: {problem}\n".encode(), int(most))
+        return 127
+
+    def end_group(number: int) -> None:
+        try:
+            os.killpg(child.pid, number)
+        except ProcessLookupError:
+            return
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        if child.returncode is None:
+            child.send_signal(signal.SIGTERM)
+
+    def watch_runner() -> None:
+        while os.read(0, 4096):
+            continue
+        end_group(signal.SIGKILL)
+
+    signal.signal(signal.SIGTERM, pass_on)
+    signal.signal(signal.SIGINT, pass_on)
+    threading.Thread(target=watch_runner, daemon=True).start()
+    pump = threading.Thread(target=_pump, args=(child, log, int(most)), daemon=True)
+    if piped:
+        pump.start()
+    code = child.wait()
+    end_group(signal.SIGKILL)  # what it left behind
+    if piped:
+        pump.join(2.0)  # a descendant in a group of its own may hold the pipe open
+    return code if code >= 0 else 128 - code
+
+
+def _pump(child: subprocess.Popen[bytes], log: str, most: int) -> None:
+    assert child.stdout is not None
+    handle = child.stdout.fileno()
+    while chunk := os.read(handle, 65536):
+        _append(log, chunk, most)
+
+
+def _append(log: str, chunk: bytes, most: int) -> None:
+    """Add to the log, first moving a full one aside. A full disk must not stop the child, so it loses lines instead."""
+    try:
+        if log == "-":
+            os.write(2, chunk)
+            return
+        try:
+            if os.stat(log).st_size + len(chunk) > most:
+                os.replace(log, f"{log}.{KEPT}")
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(log), exist_ok=True)
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(handle, chunk)
+        finally:
+            os.close(handle)
+    except OSError:
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

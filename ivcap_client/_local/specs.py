@@ -1,0 +1,281 @@
+"""What a service is before it runs: its name, its command, its environment, and the hash that says what was meant."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+import sys
+import uuid
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from .identity import ACCOUNT
+
+DEADLINE = 3600.0
+"""Seconds a job may run when its service names no deadline."""
+
+MOST_HASHED = 2000
+"""Files of a project directory that are hashed; a larger one is refused, since its hash would not say what runs."""
+
+_SUFFIXES = {".py", ".toml", ".txt", ".json", ".yaml", ".yml", ".cfg", ".ini", ".lock", ".sh"}
+_SKIPPED = {"__pycache__", "node_modules", "venv", "env", "build", "dist", "ivcap-artifacts"}
+
+
+class BadSpec(ValueError):
+    """A service that cannot be meant: the message names the option or file and what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentSpec:
+    """What a tool's own environment must hold.
+
+    Attributes:
+        python: PEP 440 specifier of the Python versions that fit, empty for any.
+        dependencies: PEP 508 requirements, in the order given.
+        project: Directory that relative requirements start from, or `None`.
+    """
+
+    python: str = ""
+    dependencies: tuple[str, ...] = ()
+    project: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """One service as this machine can run it.
+
+    Attributes:
+        urn: `urn:ivcap:service:<uuid5>` of its name.
+        name: What people call it.
+        command: Words of its command; `{python}` stands for the Python of its environment.
+        kind: `rest`: a server that takes jobs; `batch`: a process that asks for one.
+        cwd: Directory it runs in; `None`: a private one.
+        env: Variables it gets on top of ours.
+        deadline: Seconds one of its jobs may run.
+        source: Path it came from, for people and for noticing changes.
+        digest: Hash over the command, the source files and the requirements: what exactly was approved and described.
+        requirements: Its environment, or `None` when its command brings its own.
+        pinned: Approved with this digest only; when the files change it must be approved again.
+    """
+
+    urn: str
+    name: str
+    command: tuple[str, ...]
+    kind: Literal["rest", "batch"] = "rest"
+    cwd: str | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    deadline: float = DEADLINE
+    source: str = ""
+    digest: str = ""
+    requirements: EnvironmentSpec | None = None
+    pinned: bool = False
+
+
+def service_urn(name: str) -> str:
+    """URN of a local service. Source: rest-api §2.5, `uuid5(NAMESPACE_DNS, <name> + <account id>)`."""
+    return f"urn:ivcap:service:{uuid.uuid5(uuid.NAMESPACE_DNS, name + ACCOUNT.rpartition(':')[2])}"
+
+
+def from_option(text: str) -> ServiceSpec:
+    """Read what `--service` was given: `PATH`, `NAME=PATH` or `NAME=COMMAND`.
+
+    Raises:
+        BadSpec: Nothing there, no name, or a file that does not say what it needs.
+    """
+    if Path(text).expanduser().exists():
+        return from_path(Path(text).expanduser().absolute())
+    name, mark, rest = text.partition("=")
+    if not mark:
+        raise BadSpec(f"--service {text}: no such file or directory, and it is not NAME=COMMAND")
+    name, rest = name.strip(), rest.strip()
+    if not name or not rest:
+        raise BadSpec(f"--service {text}: both a name and a path or command are needed around the '='")
+    path = Path(rest).expanduser()
+    if path.is_dir() or (path.is_file() and path.suffix == ".py"):
+        return from_path(path.absolute(), name=name)
+    try:
+        words = tuple(shlex.split(rest))
+    except ValueError as problem:
+        raise BadSpec(f"--service {text}: the command cannot be read: {problem}") from problem
+    here = str(Path.cwd())  # words of a command mean what they mean where it was given
+    return sealed(ServiceSpec(service_urn(name), name, words, cwd=here, source=text))
+
+
+def from_path(path: Path, *, name: str | None = None) -> ServiceSpec:
+    """A service from a Python file, a project directory, or a `.toml` description."""
+    from . import projects
+
+    if path.is_dir():
+        return projects.from_directory(path, name=name)
+    if path.suffix == ".toml":
+        return from_toml(path)
+    if path.suffix == ".py":
+        return projects.from_script(path, name=name)
+    raise BadSpec(f"{path}: a service is a Python file, a directory, or a .toml file")
+
+
+def from_toml(path: Path) -> ServiceSpec:
+    """A service described in `services/<name>.toml`: `command` or `path`; `kind`, `cwd`, `env`, `deadline`, `name`.
+
+    Raises:
+        BadSpec: Not TOML, unknown keys, or values of the wrong kind; the message names the key.
+    """
+    from . import projects
+
+    table = projects.read_toml(path)
+    unknown = set(table) - {
+        "name",
+        "command",
+        "path",
+        "kind",
+        "cwd",
+        "env",
+        "deadline",
+        "dependencies",
+        "requires-python",
+    }
+    if unknown:
+        raise BadSpec(f"{path}: unknown key {sorted(unknown)[0]!r}")
+    name = str(table.get("name") or path.stem)
+    kind = table.get("kind", "rest")
+    if kind not in ("rest", "batch"):
+        raise BadSpec(f"{path}: kind must be 'rest' or 'batch', not {kind!r}")
+    deadline = table.get("deadline", DEADLINE)
+    if isinstance(deadline, bool) or not isinstance(deadline, int | float) or deadline <= 0:
+        raise BadSpec(f"{path}: deadline must be a number of seconds above 0")
+    env = table.get("env", {})
+    if not isinstance(env, dict) or not all(isinstance(value, str) for value in env.values()):
+        raise BadSpec(f"{path}: env must be a table of strings")
+    common: dict[str, Any] = {"kind": kind, "deadline": float(deadline), "env": dict(env), "source": str(path)}
+    if "path" in table:
+        if "command" in table:
+            raise BadSpec(f"{path}: give either command or path")
+        inner = from_path((path.parent / str(table["path"])).absolute(), name=name)
+        return sealed(replace(inner, **(common | {"source": str(path)})))
+    command = table.get("command")
+    words = tuple(shlex.split(command)) if isinstance(command, str) else tuple(command or ())
+    if not words or not all(isinstance(word, str) for word in words):
+        raise BadSpec(f"{path}: command must be text or a list of words")
+    cwd = (path.parent / str(table.get("cwd", "."))).absolute()
+    wanted = table.get("dependencies")
+    if wanted is not None and not (isinstance(wanted, list) and all(isinstance(item, str) for item in wanted)):
+        raise BadSpec(f"{path}: dependencies must be a list of requirements")
+    needs = (
+        None
+        if wanted is None
+        else EnvironmentSpec(str(table.get("requires-python", "")), tuple(wanted), str(path.parent))
+    )
+    return sealed(ServiceSpec(service_urn(name), name, words, cwd=str(cwd), requirements=needs, **common))
+
+
+def sealed(spec: ServiceSpec) -> ServiceSpec:
+    """The same spec with the hash of what it means at this moment."""
+    digest = hashlib.sha256()
+    needs = spec.requirements
+    for part in (
+        *spec.command,
+        "|",
+        spec.kind,
+        spec.cwd or "",
+        *(f"{k}={v}" for k, v in sorted(spec.env.items())),
+        "|",
+    ):
+        digest.update(part.encode() + b"\0")
+    if needs is not None:
+        digest.update("\0".join((needs.python, *needs.dependencies)).encode())
+    for path in sources(spec):
+        digest.update(str(path).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return replace(spec, digest=digest.hexdigest())
+
+
+def sources(spec: ServiceSpec) -> list[Path]:
+    """Files whose content decides what the service does: its description, the files its command names, its project."""
+    found: dict[Path, None] = {}
+    here = Path(spec.cwd) if spec.cwd else Path.cwd()
+    for word in (spec.source, *spec.command):
+        path = Path(word) if "\0" not in word and len(word) < 4096 else None
+        path = path if path is None or path.is_absolute() else here / path
+        if path is not None and path.is_file() and path.stat().st_size < 16 * 2**20:
+            found[path] = None
+    if Path(spec.source).is_dir():
+        found.update(dict.fromkeys(_project_files(Path(spec.source))))
+    return list(found)
+
+
+def _project_files(root: Path) -> list[Path]:
+    found: list[Path] = []
+    stack = [root]
+    while stack:
+        for item in sorted(stack.pop().iterdir()):
+            if item.name.startswith(".") or item.name in _SKIPPED or item.is_symlink():
+                continue
+            if item.is_dir():
+                stack.append(item)
+            elif item.suffix in _SUFFIXES:
+                found.append(item)
+            if len(found) > MOST_HASHED:
+                raise BadSpec(f"{root}: more than {MOST_HASHED} source files; name the directory of the service itself")
+    return sorted(found)
+
+
+def refreshed(spec: ServiceSpec) -> ServiceSpec:
+    """The spec as its files are now.
+
+    Raises:
+        BadSpec: Its files are gone, or changed although only their old content was approved.
+    """
+    path = Path(spec.source)
+    if not path.is_absolute():
+        now = sealed(spec)
+    elif not path.exists():
+        raise BadSpec(f"service {spec.name}: {spec.source} is gone")
+    else:
+        # An edited header asks for other packages, so the file is read again rather than only hashed again.
+        now = replace(from_path(path, name=None if path.suffix == ".toml" else spec.name), pinned=spec.pinned)
+    if spec.pinned and now.digest != spec.digest:
+        raise BadSpec(f"service {spec.name}: {spec.source} changed since it was added; look at it and add it again")
+    return now
+
+
+def to_json(spec: ServiceSpec) -> dict[str, Any]:
+    """The spec as it travels to the runner and into the state directory."""
+    return asdict(spec)
+
+
+def from_json(value: dict[str, Any]) -> ServiceSpec:
+    """The reverse of `to_json`.
+
+    Raises:
+        BadSpec: A key is missing or unknown.
+    """
+    try:
+        needs = value.get("requirements")
+        return ServiceSpec(
+            **{
+                **value,
+                "command": tuple(value["command"]),
+                "requirements": None
+                if needs is None
+                else EnvironmentSpec(needs["python"], tuple(needs["dependencies"]), needs.get("project")),
+            }
+        )
+    except (TypeError, KeyError, AttributeError) as problem:
+        raise BadSpec(f"not a service: {problem}") from problem
+
+
+def added(base_dir: Path | str) -> list[ServiceSpec]:
+    """Services that `services add` recorded for this base directory and whose files are still what was approved."""
+    from . import approvals
+
+    return approvals.added(Path(base_dir))
+
+
+def slug(name: str) -> str:
+    """A name that is safe as a file name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:80] or "service"
+
+
+PYTHON = "{python}"
+OWN_PYTHON = sys.executable

@@ -1,0 +1,199 @@
+"""One tool process: started under a guard, watched, asked how it is, drained, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import guard
+from .limits import Limits
+from .specs import PYTHON, ServiceSpec, slug
+from .tool_http import ToolUnreachable, exchange
+
+_REMOVED = {"IVCAP_URL", "IVCAP_JWT", "IVCAP_ACCOUNT_ID", "IVCAP_PROXY_URL", "HOST", "PORT", "ENTRYPOINT", "DOCKER_IMG"}
+_REMOVED |= {"PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
+_REMOVED |= {f"{name}_PROXY" for name in ("HTTP", "HTTPS", "ALL", "NO")}
+_REMOVED_PREFIXES = ("OTEL_", "OPENOBSERVE_", "IVCAP_", "PIP_", "UV_")
+
+
+class ToolFailed(Exception):
+    """A tool did not start, or did not become ready. `log` holds its last lines."""
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message, log)
+        self.message, self.log = message, log
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.log}" if self.log else self.message
+
+
+@dataclass(eq=False, slots=True)
+class Tool:
+    """One process of one service.
+
+    Attributes:
+        spec: The service, as its files were when the process started.
+        secret: Last part of the only address this process may report to.
+        jobs: UUIDs of the jobs it runs now.
+        retired: Takes no new jobs; it is ended when its last one is done.
+        port: Where it listens, 0 before it does.
+        process: Its guard.
+        path: Where it takes jobs; `None` until it is described.
+        ended: Set when the process is gone.
+        reportable: UUIDs of all jobs it was ever given.
+        stuck: A job of it was given up, so its threads may hang and asking it to end is no use.
+    """
+
+    spec: ServiceSpec
+    log: Path
+    limits: Limits
+    secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    jobs: set[str] = field(default_factory=set)
+    reportable: set[str] = field(default_factory=set)
+    retired: bool = False
+    stuck: bool = False
+    port: int = 0
+    process: asyncio.subprocess.Process | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    exit_code: int | None = None
+    path: str | None = None
+    idle_since: float = field(default_factory=time.monotonic)
+    _directory: str | None = None
+    _watcher: asyncio.Task[None] | None = None
+
+    async def start(self, python: str | None, gateway_port: int, on_end: Callable[[Tool], None]) -> None:
+        """Start the process and wait until it is healthy.
+
+        Args:
+            python: Interpreter of its environment, put in place of `{python}`.
+            gateway_port: Loopback port of the runner.
+            on_end: Called once when the process is gone, however it ended.
+
+        Raises:
+            ToolFailed: It ended first, or was not ready within the limit.
+        """
+        self.port = free_port()
+        words = self.words(python, ["--host", "127.0.0.1", "--port", str(self.port)])
+        await self.spawn(words, gateway_port, on_end)
+        limit = time.monotonic() + self.limits.tool_start
+        while True:
+            if self.ended.is_set():
+                raise ToolFailed(
+                    f"the tool {self.spec.name} ended with {self.exit_code} before it was ready", self.tail()
+                )
+            try:
+                async with asyncio.timeout(1.0), exchange(self.port, "GET", "/_healtz") as reply:
+                    if reply.status == 200:
+                        return
+            except (ToolUnreachable, TimeoutError):
+                pass  # not yet: the two conditions around this decide how long "yet" lasts
+            if time.monotonic() > limit:
+                await self.kill()
+                waited = f"{self.limits.tool_start:g} s"
+                raise ToolFailed(f"the tool {self.spec.name} was not ready within {waited}", self.tail())
+            await asyncio.sleep(0.02)
+
+    def words(self, python: str | None, extra: list[str]) -> list[str]:
+        """The command with its placeholder filled in."""
+        return [python if word == PYTHON and python else word for word in self.spec.command] + extra
+
+    async def spawn(self, words: list[str], gateway_port: int, on_end: Callable[[Tool], None]) -> None:
+        """Start `words` under a guard in the tool's directory and environment."""
+        self._directory = tempfile.mkdtemp(prefix="ivcap-tool-")
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.process = await asyncio.create_subprocess_exec(
+            *guard.command(str(self.log), self.limits.log_bytes, words),
+            cwd=self.spec.cwd or self._directory,
+            env=self.environment(gateway_port),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._watcher = asyncio.create_task(self._watch(on_end))
+
+    def environment(self, gateway_port: int) -> dict[str, str]:
+        """Variables of the process. Source: service-contract §7 step 2, setup A."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name.upper() not in _REMOVED and not name.startswith(_REMOVED_PREFIXES)
+        }
+        base = f"http://127.0.0.1:{gateway_port}/s/{self.secret}"
+        return kept | {
+            "IVCAP_BASE_URL": base,
+            "SECRETMGR_PROXY": base,
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+            "IVCAP_SERVICE_ID": self.spec.urn,
+            "VERSION": self.spec.digest[:12],
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONWARNINGS": "ignore::DeprecationWarning",
+            "OTEL_SDK_DISABLED": "true",
+            **self.spec.env,
+        }
+
+    async def _watch(self, on_end: Callable[[Tool], None]) -> None:
+        assert self.process is not None
+        self.exit_code = await self.process.wait()
+        self.ended.set()
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+        on_end(self)
+
+    async def stop(self) -> None:
+        """Ask it to end, and end it when it does not within the limit. Source: service-contract §7 step 9."""
+        if self.process is None or self.ended.is_set():
+            return
+        try:
+            self.process.terminate()
+            await asyncio.wait_for(self.ended.wait(), self.limits.tool_stop)
+        except ProcessLookupError:
+            return
+        except TimeoutError:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """End the whole process group now: closing the guard's pipe does that."""
+        if self.process is None or self.ended.is_set():
+            return
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        await self.ended.wait()
+
+    def tail(self, lines: int = 12, most: int = 2000) -> str:
+        """Last lines it wrote."""
+        return log_tail(self.log, lines, most)
+
+
+def log_tail(path: Path, lines: int = 12, most: int = 2000) -> str:
+    """Last lines of a log, at most `most` characters; empty when there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 4 * most))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(text.splitlines()[-lines:]))[-most:]
+
+
+def log_path(base_dir: Path, spec: ServiceSpec) -> Path:
+    """Where a service's output is kept."""
+    return base_dir / ".ivcap" / "logs" / f"{slug(spec.name)}.log"
+
+
+def free_port() -> int:
+    """A port nobody listens on now; a tool that loses the race for it ends with 1 and is started again."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

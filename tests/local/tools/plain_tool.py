@@ -1,0 +1,148 @@
+"""A tool that speaks the service contract with the standard library only: an outside party that starts in no time.
+
+What a job does is in its request: `{"do": "echo" | "sleep" | "die" | "hang" | "none" | "large" | "value" | "boom" | "events"
+| "environment" | "ask", …}`. PLAIN_TOOL in the environment spoils the start: `exit`, `deaf`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+import time
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+BASE = os.environ.get("IVCAP_BASE_URL", "")
+SCHEMA = {"type": "object", "properties": {"do": {"type": "string"}}, "required": ["do"]}
+DONE: dict[str, tuple[int, str, bytes]] = {}
+
+
+def call(method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(BASE + path, data=body or None, method=method, headers=named)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            return reply.status, reply.read()
+    except urllib.error.HTTPError as problem:
+        return problem.code, problem.read()
+
+
+def work(job: str, asked: dict[str, Any]) -> tuple[int, str, bytes]:
+    """The reply; also reported to the sidecar, as the real library does."""
+    what = asked.get("do")
+    if what == "sleep":
+        time.sleep(asked["seconds"])
+    elif what == "die":
+        os._exit(9)
+    elif what == "hang":
+        time.sleep(3600)
+    elif what == "events":
+        for number in range(asked.get("count", 3)):
+            event = {"$schema": "urn:ivcap:schema:service.event.generic.1", "name": "n", "options": {"at": number}}
+            call("POST", f"/events/{job}", json.dumps(event).encode(), Content_Type="application/json")
+    elif what == "large":
+        return 200, "application/octet-stream", b"x" * asked["size"]
+    elif what == "none":
+        return error(500, "text/plain", b"Internal Server Error", "no result", "no-result-error")
+    elif what == "value":
+        return error(400, "application/json", b'{"message": "bad", "code": 400}', "bad", "ValueError")
+    elif what == "boom":
+        inline = json.dumps({"jschema": "urn:ivcap:schema.ai-tool.error.1", "message": "boom", "traceback": "T"})
+        return error(500, "application/json", inline.encode(), "boom", "RuntimeError")
+    elif what == "environment":
+        return 200, "application/json", json.dumps({"pid": os.getpid(), **os.environ}).encode()
+    elif what == "ask":
+        status, body = call(asked["method"], asked["path"], json.dumps(asked.get("body")).encode())
+        return 200, "application/json", json.dumps({"status": status, "body": body.decode("utf-8", "replace")}).encode()
+    return 200, "application/json", json.dumps({"pid": os.getpid(), **asked}).encode()
+
+
+class Reported(threading.local):
+    body: bytes = b""
+
+
+REPORT = Reported()
+
+
+def error(status: int, kind: str, inline: bytes, text: str, name: str) -> tuple[int, str, bytes]:
+    said = {"$schema": "urn:ivcap:schema.service.error.1", "error": text, "type": name, "traceback": "Traceback …"}
+    REPORT.body = json.dumps(said).encode()
+    return status, kind, inline
+
+
+def run(job: str, asked: dict[str, Any], finished: threading.Event) -> None:
+    REPORT.body = b""
+    status, kind, body = DONE[job] = work(job, asked)
+    finished.set()
+    if not asked.get("silent"):
+        time.sleep(asked.get("late", 0))
+        failed = status != 200
+        sent, sent_kind = (REPORT.body, "application/json") if failed else (body, kind)
+        headers = {"Content_Type": sent_kind, "Is_Error": str(failed), "Ivcap_Job_Id": job}
+        call("POST", f"/results/{job}", sent, **headers)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path == "/_healtz":
+            self.answer(200, "application/json", b'{"version": "1"}')
+        elif self.path == "/":
+            tool = {"$schema": "urn:sd-core:schema.ai-tool.1", "name": "plain", "fn_schema": SCHEMA, "description": "A tool."}
+            self.answer(200, "application/json", json.dumps(tool).encode())
+        elif self.path.startswith("/jobs/"):
+            job = self.path.rpartition("/")[2]
+            if job in DONE:
+                self.answer(*DONE[job])
+            else:
+                self.answer(204, "", b"", {"Location": self.path})
+        else:
+            self.answer(404, "text/plain", b"no")
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        job = self.headers["job-id"].rpartition(":")[2]
+        if "do" not in asked:
+            detail = [{"type": "missing", "loc": ["body", "do"], "msg": "Field required"}]
+            self.answer(422, "application/json", json.dumps({"detail": detail}).encode())
+            return
+        finished = threading.Event()
+        threading.Thread(target=run, args=(job, asked, finished), daemon=True).start()
+        if not asked.get("later") and finished.wait(float(self.headers["Timeout"])):
+            self.answer(*DONE[job])
+        else:
+            self.answer(204, "", b"", {"Location": f"/jobs/{job}"})
+
+    def answer(self, status: int, kind: str, body: bytes, more: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {**({"Content-Type": kind} if kind else {}), **(more or {})}.items():
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host")
+    parser.add_argument("--port", type=int)
+    options = parser.parse_args()
+    spoiled = os.environ.get("PLAIN_TOOL")
+    if spoiled == "exit":
+        print("cannot find my model file", file=sys.stderr)
+        sys.exit(3)
+    if spoiled == "deaf":
+        time.sleep(3600)
+    server = ThreadingHTTPServer((options.host, options.port), Handler)
+    server.daemon_threads = True
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
