@@ -1,0 +1,276 @@
+"""The services that are tools now: read from the platform, compared, announced when something changed."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import anyio
+import mcp_types as t
+
+from ivcap_client import IVCAP, Aspect
+from ivcap_client.exception import IvcapError
+from ivcap_client.service import TOOL_SCHEMA
+from ivcap_mcp import naming
+from ivcap_mcp.changes import Changes
+from ivcap_mcp.gate import admissible
+from ivcap_mcp.schema import PublishedSchema, SchemaRefused, publish
+from ivcap_mcp.search import Document
+from ivcap_mcp.settings import Settings
+from ivcap_mcp.text import clean, clip
+
+log = logging.getLogger("ivcap_mcp.catalog")
+
+MOST_TOOLS = 40
+MOST_DEFINITIONS = 64_000
+MOST_DESCRIPTION = 2_000
+RUNS = t.ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A service that is a tool.
+
+    Attributes:
+        name: The tool's name.
+        service: URN of the service.
+        service_name: What the tool aspect calls it.
+        description: Cleaned, not cut.
+        original: The service's own input schema, against which calls are checked.
+        published: What clients are shown, and the way back.
+        aspect: URN of the tool aspect.
+        tool: The definition that is listed.
+    """
+
+    name: str
+    service: str
+    service_name: str
+    description: str
+    original: Mapping[str, Any]
+    published: PublishedSchema
+    aspect: str
+    tool: t.Tool
+
+    def document(self) -> Document:
+        return Document(self.name, f"{self.name} {self.service_name}", " ".join(_names(self.original)), self.description)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A service that is no tool, and why."""
+
+    service: str
+    reason: str
+
+
+class Catalog:
+    """Knows the tools of one identity.
+
+    A refresh asks for the newest tool aspects and stops at one it knows: without a change it costs one request. What
+    was retracted is found by reading all, every `settings.sweep` seconds.
+    """
+
+    def __init__(self, ivcap: IVCAP, settings: Settings, changes: Changes, builtins: Sequence[t.Tool]) -> None:
+        self._ivcap, self._settings, self._changes = ivcap, settings, changes
+        self._builtins = tuple(builtins)
+        self._aspects: dict[str, Aspect] = {}
+        self._entries: dict[str, Entry] = {}
+        self._by_service: dict[str, Entry] = {}
+        self._former: dict[str, str] = {}
+        self._made: dict[str, tuple[str, Entry | Problem]] = {}
+        self.problems: tuple[Problem, ...] = ()
+        self.failure: IvcapError | None = None
+        self.version = 0
+        self._first, self._lock = anyio.Event(), anyio.Lock()
+        self._swept = -1e9
+
+    async def keep_fresh(self) -> None:
+        """Refresh for ever."""
+        while True:
+            await self.refresh()
+            await anyio.sleep(self._settings.refresh)
+
+    async def ready(self) -> None:
+        """Wait for the first catalogue, but not for long."""
+        with anyio.move_on_after(self._settings.first_list):
+            await self._first.wait()
+
+    async def refresh(self) -> None:
+        """Compare with the platform; announce a change. A platform that does not answer leaves things as they are."""
+        async with self._lock:
+            try:
+                aspects = await self._read()
+            except IvcapError as error:
+                if type(error) is not type(self.failure):
+                    log.warning("the catalogue of services could not be read: %s", error)
+                self.failure = error
+            else:
+                self.failure = None
+                if {a.id for a in aspects.values()} != {a.id for a in self._aspects.values()} or not self._first.is_set():
+                    await self._take(aspects)
+            self._first.set()
+
+    async def find(self, name: str) -> Entry | None:
+        """The tool of this name, or one that had it before; looked up once more before it counts as unknown."""
+        await self.ready()
+        if (entry := self._known(name)) is None:
+            await self.refresh()
+            entry = self._known(name)
+        return entry
+
+    async def of_service(self, service: str) -> Entry | None:
+        """The tool of a service, named by URN, by its own name or by its tool name."""
+        await self.ready()
+        return self._by_service.get(service) or self._known(service) or next(
+            (entry for entry in self._entries.values() if entry.service_name == service), None
+        )
+
+    def all(self) -> list[Entry]:
+        """Every service that can be run, by name."""
+        return [self._entries[name] for name in sorted(self._entries)]
+
+    def listed(self) -> list[t.Tool]:
+        """What `tools/list` shows: built-ins first, so that they are on the first page, then services; each by name."""
+        return [*sorted(self._builtins, key=lambda tool: tool.name), *(entry.tool for entry in self._chosen())]
+
+    def schema_of(self, name: str) -> Mapping[str, Any] | None:
+        """The published schema of a tool, for the SDK's check of header parameters."""
+        entry = self._known(name)
+        if entry is not None:
+            return entry.tool.input_schema
+        return next((tool.input_schema for tool in self._builtins if tool.name == name), None)
+
+    def _known(self, name: str) -> Entry | None:
+        return self._entries.get(name) or self._by_service.get(self._former.get(name, ""))
+
+    def _chosen(self) -> list[Entry]:
+        entries, how = self.all(), self._settings.tools
+        pinned = [entry for entry in entries if _fits(entry, self._settings.pins)]
+        if how == "builtin":
+            return pinned
+        if how == "all":
+            return entries
+        if how != "auto":
+            wanted = tuple(pattern.strip() for pattern in how.split(",") if pattern.strip())
+            return [entry for entry in entries if _fits(entry, wanted) or entry in pinned]
+        size = sum(_size(tool) for tool in (*self._builtins, *(entry.tool for entry in entries)))
+        fits = len(self._builtins) + len(entries) <= MOST_TOOLS and size <= MOST_DEFINITIONS
+        return entries if fits else pinned
+
+    async def _read(self) -> dict[str, Aspect]:
+        """The newest tool aspect of each service."""
+        whole = self._settings.local or time.monotonic() - self._swept >= self._settings.sweep
+        known = {aspect.id for aspect in self._aspects.values()}
+        found: dict[str, Aspect] = {} if whole else dict(self._aspects)
+        async for aspect in self._ivcap.list_aspects(schema=TOOL_SCHEMA, limit=None):
+            if not whole and aspect.id in known:
+                break
+            held = found.get(aspect.entity)
+            if held is None or held.id == aspect.id or _since(aspect) >= _since(held):
+                found[aspect.entity] = aspect
+        if whole:
+            self._swept = time.monotonic()
+        return found
+
+    async def _take(self, aspects: dict[str, Aspect]) -> None:
+        self._aspects = aspects
+        entries, problems = await anyio.to_thread.run_sync(self._build, aspects)
+        before = {entry.name: entry for entry in self._entries.values()}
+        self._entries = {entry.name: entry for entry in entries}
+        self._by_service = {entry.service: entry for entry in entries}
+        self._former |= {entry.name: entry.service for entry in entries}
+        self.problems = tuple(problems)
+        for problem in problems:
+            log.warning("service %s is not published as a tool: %s", problem.service, problem.reason)
+        changed = [n for n in self._entries if n in before and before[n].tool != self._entries[n].tool]
+        added = [n for n in self._entries if n not in before]
+        removed = [n for n in before if n not in self._entries]
+        if added or removed or changed:
+            self.version += 1
+            log.info("tools: added %s, removed %s, changed %s", added or "none", removed or "none", changed or "none")
+            if self._first.is_set() or self.version > 1:
+                await self._changes.tools_changed()
+
+    def _build(self, aspects: Mapping[str, Aspect]) -> tuple[list[Entry], list[Problem]]:
+        described: list[tuple[naming.Nameable, Aspect, Mapping[str, Any]]] = []
+        problems: list[Problem] = []
+        for urn, aspect in aspects.items():
+            content = aspect.record.content
+            if not isinstance(content, Mapping) or not isinstance(_schema(content), Mapping):
+                problems.append(Problem(urn, "its tool description has no input schema"))
+            elif not _own(content.get("service-id"), urn):
+                problems.append(Problem(urn, f"its tool description names another service: {clip(str(content['service-id']), 200)}"))
+            else:
+                name = content.get("name")
+                named = naming.Nameable(urn, name if isinstance(name, str) else None, None, aspect.valid_from)
+                described.append((named, aspect, content))
+        names = naming.assign_names([named for named, _, _ in described], [tool.name for tool in self._builtins])
+        entries = []
+        for named, aspect, content in described:
+            name = names[named.urn]
+            kept = self._made.get(named.urn)
+            made = kept[1] if kept and kept[0] == f"{aspect.id} {name}" else _entry(name, named.urn, aspect, content)
+            self._made[named.urn] = (f"{aspect.id} {name}", made)
+            if isinstance(made, Entry):
+                entries.append(made)
+            else:
+                problems.append(made)
+        return entries, problems
+
+
+def _entry(name: str, urn: str, aspect: Aspect, content: Mapping[str, Any]) -> Entry | Problem:
+    original = _schema(content)
+    described = content.get("description")
+    description = clean(described if isinstance(described, str) else "").partition("\nArguments:")[0].strip()
+    called = clip(clean(str(content.get("name") or name)), 200)
+    try:
+        published = publish(original)
+    except SchemaRefused as error:
+        return Problem(urn, str(error))
+    tool = t.Tool(
+        name=name,
+        description=clip(description, MOST_DESCRIPTION) or f"Run the IVCAP service {called}.",
+        input_schema=dict(published.schema),
+        annotations=RUNS,
+    )
+    refused = admissible(tool)
+    if refused is not None:
+        return Problem(urn, f"clients would refuse its definition: {clip(refused, 500)}")
+    return Entry(name, urn, called, description, original, published, aspect.id, tool)
+
+
+def _schema(content: Mapping[str, Any]) -> Any:
+    return content.get("fn_schema", content.get("fn-schema"))
+
+
+def _own(service_id: Any, urn: str) -> bool:
+    """Whether a description may stand for this service: it names it, or leaves the name open."""
+    return service_id is None or service_id == urn or service_id == "" or service_id == "#SERVICE_ID#"
+
+
+def _since(aspect: Aspect) -> datetime:
+    return aspect.valid_from or datetime.fromisoformat("0001-01-01T00:00:00+00:00")
+
+
+def _fits(entry: Entry, patterns: Sequence[str]) -> bool:
+    return any(
+        fnmatch.fnmatchcase(text, pattern) for pattern in patterns for text in (entry.name, entry.service_name, entry.service)
+    )
+
+
+def _size(tool: t.Tool) -> int:
+    return len(json.dumps(tool.model_dump(by_alias=True, mode="json", exclude_none=True)))
+
+
+def _names(schema: Mapping[str, Any]) -> list[str]:
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping):
+        return []
+    told = [str(name) for name in properties]
+    return told + [str(p["description"]) for p in properties.values() if isinstance(p, Mapping) and "description" in p]

@@ -1,0 +1,141 @@
+"""Commands and their options, exit codes, and where logs go."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from ivcap_client import __version__
+
+DONE, FAILED, USAGE, NO_CONNECTION = 0, 1, 2, 3
+
+COMMANDS = ("serve", "demo", "platform", "services", "tools", "call")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="ivcap-mcp",
+        description="IVCAP services as MCP tools. Without a command it serves: `ivcap-mcp` is what a client starts.",
+        epilog="Exit codes: 0 done, 1 the job or call failed, 2 wrong usage or configuration, 3 no connection or not authorised.",
+    )
+    top.add_argument("--version", action="version", version=f"ivcap-mcp {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve MCP over stdio or HTTP (the default command)")
+    _target(serve)
+    _tools(serve)
+    serve.add_argument("--transport", choices=("stdio", "http"), default="stdio")
+    serve.add_argument("--host", default="127.0.0.1", help="address to bind for HTTP (default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8000, help="port for HTTP (default: 8000)")
+    serve.add_argument(
+        "--auth", choices=("token", "none"), default="token", help="who may call over HTTP: who knows the token, or anybody"
+    )
+    serve.add_argument("--stateless", action="store_true", help="keep no HTTP sessions")
+
+    demo = commands.add_parser("demo", help="the main job from end to end, on the embedded platform")
+    demo.add_argument("--out", type=Path, help="where data and the plot go (default: a new temporary directory)")
+    demo.add_argument("--http", action="store_true", help="talk to the server over HTTP instead of stdio")
+
+    platform = commands.add_parser("platform", help="the embedded platform with its REST API, in the foreground")
+    platform.add_argument("--host", default="127.0.0.1")
+    platform.add_argument("--port", type=int, default=8080)
+    platform.add_argument("--local-dir", type=Path, help="directory of the platform")
+    platform.add_argument("--service", action="append", default=[], metavar="PATH", help="an AI tool to run; repeatable")
+    platform.add_argument("--token", help="bearer token that clients must send")
+    platform.add_argument("--offline", action="store_true", help="refuse to fetch packages")
+    platform.add_argument("--stop", action="store_true", help="end the platform of this directory")
+    _logs(platform)
+
+    services = commands.add_parser("services", help="services of the embedded platform")
+    actions = services.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, text in (("add", "remember a service"), ("remove", "forget a service"), ("list", "list services")):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("--local-dir", type=Path)
+        if name != "list":
+            action.add_argument("service", metavar="PATH" if name == "add" else "NAME")
+
+    tools = commands.add_parser("tools", help="list the tools a client would see")
+    _target(tools)
+    _tools(tools)
+    tools.add_argument("--json", action="store_true", help="the definitions as JSON")
+
+    call = commands.add_parser("call", help="call a tool and show its progress")
+    _target(call)
+    _tools(call)
+    call.add_argument("tool")
+    call.add_argument("--arg", action="append", default=[], metavar="K=V", help="an argument; JSON where it is JSON, else text")
+    call.add_argument("--input", metavar="JSON|@FILE|-", help="all arguments as a JSON object")
+    call.add_argument("--no-wait", action="store_true", help="do not wait for the job's end")
+    call.add_argument("--json", action="store_true", help="print the result as JSON only")
+    return top
+
+
+def _target(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--url", help="address of a deployment; its token comes from IVCAP_JWT or IVCAP_JWT_FILE")
+    command.add_argument("--env-file", type=Path, help="file with IVCAP_* settings")
+    command.add_argument("--local-dir", type=Path, help="directory of the embedded platform")
+    command.add_argument("--service", action="append", default=[], metavar="PATH", help="an AI tool for the embedded platform")
+    command.add_argument("--offline", action="store_true", help="refuse to fetch packages for a tool's environment")
+    _logs(command)
+
+
+def _tools(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--tools", default="auto", metavar="auto|all|builtin|PATTERN,…", help="which services are tools")
+    command.add_argument("--pin", action="append", default=[], metavar="PATTERN", help="services that are always tools")
+    command.add_argument("--allow-root", action="append", type=Path, default=[], metavar="DIR", help="files may be uploaded from here")
+    command.add_argument("--max-wait", type=float, default=45.0, metavar="S", help="longest time a call takes (default: 45)")
+    command.add_argument("--on-cancel", choices=("detach", "cancel"), default="detach", help="what a cancelled call does to its job")
+
+
+def _logs(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="warning")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run a command; return its exit code."""
+    arguments = list(argv)
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
+        arguments.insert(0, "serve")
+    given = parser().parse_args(arguments)
+    if given.command is None:
+        parser().print_help(sys.stderr)
+        return USAGE
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors="replace")
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=getattr(logging, getattr(given, "log_level", "warning").upper()),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    # Libraries tell too much below warning: their lines name URLs and headers.
+    for noisy in ("httpx", "httpcore", "httpx2", "httpcore2", "uvicorn", "mcp", "asyncio", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    command = import_module(f"ivcap_mcp.cli.{given.command}")
+    gc.enable()
+    gc.freeze()
+    from ivcap_client.exception import ConfigError, IvcapConnectionError, IvcapError, NotAuthorizedException
+
+    try:
+        code: int = command.run(given)
+    except ConfigError as error:
+        return _told(error, USAGE)
+    except (IvcapConnectionError, NotAuthorizedException) as error:
+        return _told(error, NO_CONNECTION)
+    except IvcapError as error:
+        return _told(error, FAILED)
+    except KeyboardInterrupt:
+        return FAILED
+    return code
+
+
+def _told(error: Exception, code: int) -> int:
+    sys.stderr.write(f"ivcap-mcp: {error}\n")
+    return code

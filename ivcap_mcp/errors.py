@@ -1,0 +1,89 @@
+"""An error of the SDK becomes an answer a model can act on, or a protocol error. One table, one place."""
+
+from __future__ import annotations
+
+import logging
+
+import mcp_types as t
+from mcp.shared.exceptions import MCPError
+
+from ivcap_client import exception as e
+from ivcap_mcp.text import clean, clip
+
+log = logging.getLogger("ivcap_mcp")
+
+MOST_ERROR = 10_000
+RESOURCE_NOT_FOUND_LEGACY = -32002
+
+
+class ToolError(Exception):
+    """Something the model, or the person behind it, can do something about.
+
+    Attributes:
+        code: A word that stays the same whatever the message says.
+        message: What was tried and what happened.
+        next: What to do now; names the exact call where there is one.
+    """
+
+    def __init__(self, code: str, message: str, next: str = "") -> None:
+        super().__init__(code, message, next)
+        self.code, self.message, self.next = code, message, next
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.next}".strip()
+
+
+# Most specific first: the first class that fits decides.
+TABLE: tuple[tuple[type[Exception], str, str], ...] = (
+    (e.ResourceNotFound, "not_found", "Check the URN; search_services, list_artifacts and query_aspects find what exists."),
+    (e.TooManyRequests, "too_many_requests", "Wait a little, then call again."),
+    (e.Conflict, "conflict", "Read the current state first, then decide."),
+    (e.ServerError, "platform_failed", "The platform failed, not your request: try again later."),
+    (e.NotInLocalMode, "not_in_local_mode", "This needs a deployment: tell the user to set IVCAP_URL and IVCAP_JWT."),
+    (e.InvalidInput, "invalid_input", "Correct the arguments and call again."),
+    (e.ConfigError, "configuration", "Tell the user: `ivcap-mcp doctor` shows how this server is set up."),
+    (e.NotConnected, "no_connection", "Tell the user that the platform cannot be reached; try again later."),
+    (e.IvcapConnectionError, "connection_lost", "Try again."),
+    (e.IvcapTimeout, "timeout", "Try again; the platform may be busy."),
+    (e.ProtocolError, "unreadable_answer", "The platform answered something unexpected; tell the user."),
+    (e.IvcapApiError, "refused", "Correct the request, or tell the user what was refused."),
+    (e.IvcapError, "failed", "Tell the user."),
+)
+
+
+def tool_error(error: Exception) -> ToolError:
+    """The error as one that can be acted on. What is not ours is logged whole and told in one line."""
+    if isinstance(error, ToolError):
+        return error
+    if isinstance(error, e.NotAuthorizedException):
+        if error.status_code == 403:
+            return ToolError("not_permitted", str(error), "Ask the user whether another account or policy is meant.")
+        return ToolError(
+            "not_authorised",
+            str(error),
+            "Ask the user to renew the credential (IVCAP_JWT, or `ivcap context login`) and to restart this server.",
+        )
+    for kind, code, following in TABLE:
+        if isinstance(error, kind):
+            return ToolError(code, str(error), following)
+    log.error("unexpected %s in a tool call", type(error).__name__, exc_info=error)
+    return ToolError(
+        "internal", f"This server failed unexpectedly ({type(error).__name__}).", "Tell the user; its log has the details."
+    )
+
+
+def as_result(error: ToolError) -> t.CallToolResult:
+    """The error as a tool result: text only, bounded, without structured content."""
+    text = f"{error.code}: {error.message}" + (f"\n{error.next}" if error.next else "")
+    return t.CallToolResult(content=[t.TextContent(text=clip(clean(text), MOST_ERROR))], is_error=True)
+
+
+def unknown_tool(name: str) -> MCPError:
+    """The protocol error for a tool that does not exist."""
+    return MCPError(t.INVALID_PARAMS, f"Unknown tool: {clip(clean(name), 200)}")
+
+
+def no_resource(uri: str, protocol_version: str) -> MCPError:
+    """The protocol error for a resource that does not exist; its code changed with 2026-07-28."""
+    code = t.INVALID_PARAMS if protocol_version >= "2026-07-28" else RESOURCE_NOT_FOUND_LEGACY
+    return MCPError(code, f"Resource not found: {clip(clean(uri), 300)}", {"uri": uri[:2048]})

@@ -1,0 +1,137 @@
+"""Artifacts, aspects, services and jobs as resources under their URNs."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import mcp_types as t
+
+from ivcap_client import Artifact
+from ivcap_client.exception import InvalidInput, ResourceNotFound
+from ivcap_client.urns import kind_of
+from ivcap_mcp.backend import Backend
+from ivcap_mcp.errors import ToolError
+from ivcap_mcp.results import fitted
+from ivcap_mcp.text import clean, clip
+
+KINDS = {
+    "artifact": "An artifact's bytes: text as text, others as a blob; large ones as a short description",
+    "aspect": "A statement about an entity: its content, schema and validity",
+    "service": "A service: description and input schema",
+    "job": "A job: status, times, and its result once it has ended",
+}
+RECENT = 25
+TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/x-ndjson", "application/javascript")
+
+
+def templates() -> list[t.ResourceTemplate]:
+    """One template per kind."""
+    return [
+        t.ResourceTemplate(name=f"ivcap-{kind}", uri_template=f"urn:ivcap:{kind}:{{uuid}}", description=text)
+        for kind, text in KINDS.items()
+    ]
+
+
+async def recent(backend: Backend) -> list[t.Resource]:
+    """The newest artifacts, so that a person finds something to pick; everything else is reached by its URN."""
+    listed = backend.ivcap.list_artifacts(limit=RECENT, order_by="created-at", order_desc=True)
+    return [_resource(artifact) async for artifact in listed]
+
+
+def _resource(artifact: Artifact) -> t.Resource:
+    name = clip(clean(artifact.name or artifact.urn), 200)
+    return t.Resource(uri=artifact.urn, name=name, mime_type=artifact.mime_type, size=artifact.size)
+
+
+async def read(backend: Backend, uri: str) -> list[t.TextResourceContents | t.BlobResourceContents] | None:
+    """What a URN names; `None` if there is nothing, or nothing a URN of ours can name."""
+    try:
+        match kind_of(uri):
+            case "artifact":
+                return [await _artifact(backend, uri)]
+            case "aspect":
+                return [await _aspect(backend, uri)]
+            case "service":
+                return await _service(backend, uri)
+            case "job":
+                return [await _job(backend, uri)]
+            case _:
+                return None
+    except (ResourceNotFound, InvalidInput):
+        return None
+
+
+async def _artifact(backend: Backend, uri: str) -> t.TextResourceContents | t.BlobResourceContents:
+    artifact = await backend.ivcap.get_artifact_async(uri)
+    kind = artifact.mime_type or "application/octet-stream"
+    most = backend.settings.most_blob
+    if artifact.record.status != "ready" or artifact.size is None or artifact.size > most:
+        told = {
+            "artifact": artifact.urn,
+            "name": artifact.name,
+            "content_type": artifact.mime_type,
+            "size": artifact.size,
+            "status": artifact.record.status,
+            "note": f"Not sent inline: only complete artifacts of at most {most} bytes are. Use get_artifact for its description.",
+        }
+        return _text(uri, told)
+    data = await artifact.as_bytes_async(most=most)
+    plain = kind.split(";")[0].strip().lower()
+    if plain.startswith("text/") or plain in TEXT_TYPES or plain.endswith(("+json", "+xml")):
+        try:
+            return t.TextResourceContents(uri=uri, mime_type=kind, text=data.decode("utf-8"))
+        except UnicodeDecodeError:
+            pass  # it is not what its type says: the bytes themselves are right in any case
+    return t.BlobResourceContents(uri=uri, mime_type=kind, blob=base64.b64encode(data).decode("ascii"))
+
+
+async def _aspect(backend: Backend, uri: str) -> t.TextResourceContents:
+    aspect = await backend.ivcap.get_aspect_async(uri)
+    told = {
+        "aspect": aspect.urn,
+        "entity": aspect.entity,
+        "schema": aspect.schema,
+        "valid_from": aspect.valid_from,
+        "valid_to": aspect.valid_to,
+        "content": aspect.record.content,
+    }
+    return _bounded(backend, uri, told)
+
+
+async def _service(backend: Backend, uri: str) -> list[t.TextResourceContents | t.BlobResourceContents] | None:
+    entry = await backend.catalog.of_service(uri)
+    if entry is None:
+        service = await backend.ivcap.get_service(uri).refresh_async()
+        return [_text(uri, {"service": uri, "name": service.name, "description": service.description})]
+    told = {"service": uri, "tool": entry.name, "description": entry.description, "input_schema": entry.original}
+    return [_bounded(backend, uri, told)]
+
+
+async def _job(backend: Backend, uri: str) -> t.TextResourceContents:
+    try:
+        job = await backend.job(uri, patience=0)
+    except ToolError:
+        raise ResourceNotFound("read job", detail=uri) from None
+    told = {
+        "job": job.urn,
+        "status": job.status(refresh=False).value,
+        "service": job.service,
+        "requested_at": job.requested_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "error": job.error,
+        "result": job.record.result if job.record.status == "succeeded" else None,
+    }
+    return _bounded(backend, uri, {name: value for name, value in told.items() if value is not None})
+
+
+def _bounded(backend: Backend, uri: str, told: dict[str, Any]) -> t.TextResourceContents:
+    shown, size = fitted(told, backend.settings.most_blob)
+    return _text(uri, told if size is None else {"shortened": True, "size": size, "content": shown})
+
+
+def _text(uri: str, told: Any) -> t.TextResourceContents:
+    text = json.dumps(told, ensure_ascii=False, indent=1, default=str)
+    return t.TextResourceContents(uri=uri, mime_type="application/json", text=text)

@@ -1,0 +1,59 @@
+"""What a server is told when it starts. Times in seconds, sizes in bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Choices that hold for the life of a server; all of them have a default that suits a newcomer.
+
+    Attributes:
+        target: What is said about the platform at start ("embedded platform in …", "https://…").
+        tools: `auto`, `all`, `builtin`, or patterns of service names with commas.
+        pins: Patterns of services that are tools whatever their number.
+        max_wait: Longest time a tool call may take before it answers with a handle.
+        default_wait: Time a tool call waits for its job unless told otherwise.
+        on_cancel: What a cancelled call means for its job: `detach` lets it run, `cancel` tries to end it.
+        refresh: How often the catalogue is compared with the platform.
+        sweep: How often it is read anew from end to end, which also finds what was retracted.
+        first_list: How long the first listing waits for the catalogue.
+        heartbeat: Longest silence between two progress messages.
+        progress_gap: Shortest time between two progress messages.
+        most_text: Bytes of a result that go to the model; the rest is read on with `get_job`.
+        most_blob: Bytes of a resource that are sent inline.
+        most_image: Bytes of an image in a result that is shown inline.
+        page: Tools on one page of `tools/list`.
+        allow_roots: Directories from which `upload_artifact` may read files; only over stdio.
+        state_dir: Where the journal of submissions is kept.
+        cache_dir: Where the catalogue is kept between starts.
+        local: The embedded platform is the target.
+    """
+
+    target: str = "the embedded platform"
+    tools: str = "auto"
+    pins: tuple[str, ...] = ()
+    max_wait: float = 45.0
+    default_wait: float = 25.0
+    on_cancel: Literal["detach", "cancel"] = "detach"
+    refresh: float = 60.0
+    sweep: float = 900.0
+    first_list: float = 2.0
+    heartbeat: float = 10.0
+    progress_gap: float = 0.1
+    most_text: int = 60_000
+    most_blob: int = 1_000_000
+    most_image: int = 512_000
+    page: int = 500
+    allow_roots: tuple[Path, ...] = ()
+    state_dir: Path = field(default_factory=Path)
+    cache_dir: Path | None = None
+    local: bool = False
+
+    @property
+    def wait(self) -> float:
+        """How long a call waits unless it says otherwise."""
+        return min(self.default_wait, self.max_wait)

@@ -1,0 +1,35 @@
+"""Serving over standard input and output. stdout carries JSON-RPC and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import Any
+
+import anyio
+from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
+
+
+async def serve_stdio(server: Server[Any]) -> None:
+    """Serve one client until it closes the line, or a signal ends the process. Jobs go on either way."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_end_on_signal)
+        async with stdio_server() as (read, write):
+            await server.run(read, write, server.create_initialization_options())
+        tasks.cancel_scope.cancel()
+
+
+async def _end_on_signal() -> None:
+    """End with code 0 on SIGINT and SIGTERM.
+
+    The thread that reads stdin cannot be interrupted, so the process is left at once: nothing is owed, since every
+    write is complete when it is acknowledged and the journal is synced before a job is ordered.
+    """
+    with suppress(NotImplementedError):  # Windows has no signal receiver; there a client ends us by closing stdin
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                sys.stderr.flush()
+                os._exit(0)

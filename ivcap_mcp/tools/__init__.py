@@ -1,0 +1,10 @@
+"""The built-in tools, one file a subject."""
+
+from __future__ import annotations
+
+from ivcap_mcp.tools import artifacts, aspects, jobs, services
+from ivcap_mcp.tools.builtin import Builtin
+
+BUILTINS: tuple[Builtin, ...] = (*services.TOOLS, *jobs.TOOLS, *artifacts.TOOLS, *aspects.TOOLS)
+
+__all__ = ["BUILTINS", "Builtin"]

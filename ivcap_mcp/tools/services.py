@@ -1,0 +1,149 @@
+"""Finding services and running any of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import mcp_types as t
+
+from ivcap_mcp import arguments, calls
+from ivcap_mcp.backend import Backend
+from ivcap_mcp.catalog import Entry
+from ivcap_mcp.errors import ToolError
+from ivcap_mcp.request import Request
+from ivcap_mcp.results import answer, fitted, next_call
+from ivcap_mcp.search import rank
+from ivcap_mcp.text import clip
+from ivcap_mcp.tools.builtin import CURSOR, LIMIT, MAX_BYTES, READS, RUNS, Builtin, output, schema, text
+
+
+async def search_services(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
+    await backend.catalog.ready()
+    entries = {entry.name: entry for entry in backend.catalog.all()}
+    ranked = rank(given.get("query", ""), [entry.document() for entry in entries.values()])
+    start = _place(given.get("cursor"))
+    limit = given.get("limit", 10)
+    shown = ranked[start : start + limit]
+    found = [_line(entries[name], score) for name, score in shown]
+    told: dict[str, Any] = {"services": found, "total": len(ranked)}
+    if start + limit < len(ranked):
+        told["cursor"] = str(start + limit)
+    if backend.catalog.failure is not None:
+        told["warning"] = f"The catalogue could not be refreshed: {backend.catalog.failure}"
+    if backend.catalog.problems:
+        told["unavailable"] = [{"service": p.service, "reason": p.reason} for p in backend.catalog.problems[:10]]
+    lead = "" if found else _nothing(backend, given.get("query", ""))
+    return answer(told, lead=lead)
+
+
+def _line(entry: Entry, score: float) -> dict[str, Any]:
+    first = entry.description.strip().split("\n\n")[0]
+    return {"tool": entry.name, "service": entry.service, "description": clip(" ".join(first.split()), 300), "score": score}
+
+
+def _nothing(backend: Backend, query: str) -> str:
+    if backend.catalog.all():
+        return f"No service fits {query!r}. An empty query lists all {len(backend.catalog.all())}."
+    if backend.settings.local:
+        return "There is no service yet. The user adds one with `ivcap-mcp services add PATH`, or --service PATH at start."
+    return "This platform offers no service with a tool description."
+
+
+def _place(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not cursor.isdigit() or len(cursor) > 9:
+        raise ToolError("invalid_input", f"cursor {clip(cursor, 50)!r} is not one of ours.", "Take it from the answer before.")
+    return int(cursor)
+
+
+async def describe_service(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
+    entry = await known(backend, given["service"])
+    told: dict[str, Any] = {
+        "tool": entry.name,
+        "service": entry.service,
+        "description": entry.description,
+        "input_schema": dict(entry.original),
+        "loosened": list(entry.published.notes),
+        "example": next_call("run_service", service=entry.service, input=arguments.example(entry.original)),
+        "recent_jobs": [
+            {"job": job.urn, "status": job.status(refresh=False).value, "requested_at": str(job.requested_at or "")}
+            async for job in backend.ivcap.list_jobs(entry.service, limit=5)
+        ],
+    }
+    most = given.get("max_bytes", 20_000)
+    if len(json.dumps(told, default=str)) > most:
+        told["input_schema"], _ = fitted(told["input_schema"], most // 2)
+        told["description"] = clip(entry.description, most // 4)
+        told["whole"] = entry.aspect
+    return answer(told)
+
+
+async def known(backend: Backend, named: str) -> Entry:
+    """The service of this URN, name or tool name.
+
+    Raises:
+        ToolError: None; names the ones that are nearest.
+    """
+    entry = await backend.catalog.of_service(named)
+    if entry is None:
+        await backend.catalog.refresh()
+        entry = await backend.catalog.of_service(named)
+    if entry is None:
+        near = [name for name, _ in rank(named, [e.document() for e in backend.catalog.all()])[:5]]
+        hint = f"Did you mean {', '.join(near)}?" if near else "search_services lists what there is."
+        raise ToolError("unknown_service", f"No service is known as {clip(named, 200)!r}.", hint)
+    return entry
+
+
+async def run_service(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
+    from ivcap_mcp.server import arguments_for
+
+    entry = await known(backend, given["service"])
+    body = await arguments_for(entry, given["input"])
+    wait = given.get("wait", backend.settings.wait)
+    return await calls.run(backend, request, entry.service, body, float(wait))
+
+
+TOOLS = (
+    Builtin(
+        t.Tool(
+            name="search_services",
+            description="Find services by what they do. An empty query lists all.",
+            input_schema=schema((), query=text("What is wanted, in words", default=""), limit=LIMIT, cursor=CURSOR),
+            output_schema=output(services={"type": "array", "items": {"type": "object"}}, total={"type": "integer"}),
+            annotations=READS,
+        ),
+        search_services,
+    ),
+    Builtin(
+        t.Tool(
+            name="describe_service",
+            description="One service in full: description, input schema, an example call, recent jobs.",
+            input_schema=schema(
+                ("service",), service=text("URN, name or tool name of the service"), max_bytes=MAX_BYTES
+            ),
+            output_schema=output(tool=text("Name"), service=text("URN"), input_schema={"type": "object"}),
+            annotations=READS,
+        ),
+        describe_service,
+    ),
+    Builtin(
+        t.Tool(
+            name="run_service",
+            description=(
+                "Run any service as a job and wait for its result. If it has not ended after `wait` seconds the answer "
+                "names the job, which goes on: continue with get_job."
+            ),
+            input_schema=schema(
+                ("service", "input"),
+                service=text("URN, name or tool name of the service"),
+                input={"type": "object", "description": "The service's input, as describe_service shows it"},
+                wait={"type": "number", "minimum": 0, "maximum": 45, "default": 25, "description": "Seconds to wait"},
+            ),
+            annotations=RUNS,
+        ),
+        run_service,
+    ),
+)
