@@ -1,10 +1,10 @@
 """IVCAP as an MCP server.
 
-    from ivcap_client import IVCAP
-    from ivcap_mcp import Settings, build_server, serve_stdio
+from ivcap_client import IVCAP
+from ivcap_mcp import Settings, build_server, serve_stdio
 
-    server = build_server(IVCAP(), Settings(state_dir=Path("state")))
-    anyio.run(serve_stdio, server)
+server = build_server(IVCAP(), Settings(state_dir=Path("state")))
+anyio.run(serve_stdio, server)
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -30,7 +29,7 @@ SPARE = 2.0
 """Seconds kept for reading the result and writing the answer."""
 
 
-async def run(backend: Backend, request: Request, service: str, body: Mapping[str, Any], wait: float) -> t.CallToolResult:
+async def run(backend: Backend, request: Request, service: str, body: Any, wait: float) -> t.CallToolResult:
     """Run a service and wait for it.
 
     Args:
@@ -118,7 +117,7 @@ def _beat(request: Request, job: Job) -> str:
     return f"still running: {last}"
 
 
-async def _ordered(backend: Backend, request: Request, intent: Submission, body: Mapping[str, Any]) -> Job:
+async def _ordered(backend: Backend, request: Request, intent: Submission, body: Any) -> Job:
     """Order the job in a task of its own, so that a cancelled call cannot cut the order off half-way."""
     outcome: list[Job | Exception] = []
     done = anyio.Event()
@@ -141,7 +140,7 @@ async def _ordered(backend: Backend, request: Request, intent: Submission, body:
     return outcome[0]
 
 
-async def _order(backend: Backend, intent: Submission, body: Mapping[str, Any]) -> Job:
+async def _order(backend: Backend, intent: Submission, body: Any) -> Job:
     try:
         await anyio.to_thread.run_sync(backend.journal.intend, intent)
     except OSError as error:

@@ -23,7 +23,7 @@ from ivcap_mcp.gate import admissible
 from ivcap_mcp.schema import PublishedSchema, SchemaRefused, publish
 from ivcap_mcp.search import Document
 from ivcap_mcp.settings import Settings
-from ivcap_mcp.text import clean, clip
+from ivcap_mcp.text import clip, stripped
 
 log = logging.getLogger("ivcap_mcp.catalog")
 
@@ -58,7 +58,9 @@ class Entry:
     tool: t.Tool
 
     def document(self) -> Document:
-        return Document(self.name, f"{self.name} {self.service_name}", " ".join(_names(self.original)), self.description)
+        return Document(
+            self.name, f"{self.name} {self.service_name}", " ".join(_names(self.original)), self.description
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,9 @@ class Catalog:
                 self.failure = error
             else:
                 self.failure = None
-                if {a.id for a in aspects.values()} != {a.id for a in self._aspects.values()} or not self._first.is_set():
+                if {a.id for a in aspects.values()} != {
+                    a.id for a in self._aspects.values()
+                } or not self._first.is_set():
                     await self._take(aspects)
             self._first.set()
 
@@ -127,8 +131,10 @@ class Catalog:
     async def of_service(self, service: str) -> Entry | None:
         """The tool of a service, named by URN, by its own name or by its tool name."""
         await self.ready()
-        return self._by_service.get(service) or self._known(service) or next(
-            (entry for entry in self._entries.values() if entry.service_name == service), None
+        return (
+            self._by_service.get(service)
+            or self._known(service)
+            or next((entry for entry in self._entries.values() if entry.service_name == service), None)
         )
 
     def all(self) -> list[Entry]:
@@ -205,7 +211,9 @@ class Catalog:
             if not isinstance(content, Mapping) or not isinstance(_schema(content), Mapping):
                 problems.append(Problem(urn, "its tool description has no input schema"))
             elif not _own(content.get("service-id"), urn):
-                problems.append(Problem(urn, f"its tool description names another service: {clip(str(content['service-id']), 200)}"))
+                problems.append(
+                    Problem(urn, f"its tool description names another service: {clip(str(content['service-id']), 200)}")
+                )
             else:
                 name = content.get("name")
                 named = naming.Nameable(urn, name if isinstance(name, str) else None, None, aspect.valid_from)
@@ -227,8 +235,8 @@ class Catalog:
 def _entry(name: str, urn: str, aspect: Aspect, content: Mapping[str, Any]) -> Entry | Problem:
     original = _schema(content)
     described = content.get("description")
-    description = clean(described if isinstance(described, str) else "").partition("\nArguments:")[0].strip()
-    called = clip(clean(str(content.get("name") or name)), 200)
+    description = stripped(described if isinstance(described, str) else "").partition("\nArguments:")[0].strip()
+    called = clip(stripped(str(content.get("name") or name)), 200)
     try:
         published = publish(original)
     except SchemaRefused as error:
@@ -260,7 +268,9 @@ def _since(aspect: Aspect) -> datetime:
 
 def _fits(entry: Entry, patterns: Sequence[str]) -> bool:
     return any(
-        fnmatch.fnmatchcase(text, pattern) for pattern in patterns for text in (entry.name, entry.service_name, entry.service)
+        fnmatch.fnmatchcase(text, pattern)
+        for pattern in patterns
+        for text in (entry.name, entry.service_name, entry.service)
     )
 
 

@@ -8,7 +8,7 @@ import mcp_types as t
 from mcp.shared.exceptions import MCPError
 
 from ivcap_client import exception as e
-from ivcap_mcp.text import clean, clip
+from ivcap_mcp.text import clip, stripped
 
 log = logging.getLogger("ivcap_mcp")
 
@@ -35,7 +35,11 @@ class ToolError(Exception):
 
 # Most specific first: the first class that fits decides.
 TABLE: tuple[tuple[type[Exception], str, str], ...] = (
-    (e.ResourceNotFound, "not_found", "Check the URN; search_services, list_artifacts and query_aspects find what exists."),
+    (
+        e.ResourceNotFound,
+        "not_found",
+        "Check the URN; search_services, list_artifacts and query_aspects find what exists.",
+    ),
     (e.TooManyRequests, "too_many_requests", "Wait a little, then call again."),
     (e.Conflict, "conflict", "Read the current state first, then decide."),
     (e.ServerError, "platform_failed", "The platform failed, not your request: try again later."),
@@ -68,22 +72,24 @@ def tool_error(error: Exception) -> ToolError:
             return ToolError(code, str(error), following)
     log.error("unexpected %s in a tool call", type(error).__name__, exc_info=error)
     return ToolError(
-        "internal", f"This server failed unexpectedly ({type(error).__name__}).", "Tell the user; its log has the details."
+        "internal",
+        f"This server failed unexpectedly ({type(error).__name__}).",
+        "Tell the user; its log has the details.",
     )
 
 
 def as_result(error: ToolError) -> t.CallToolResult:
     """The error as a tool result: text only, bounded, without structured content."""
     text = f"{error.code}: {error.message}" + (f"\n{error.next}" if error.next else "")
-    return t.CallToolResult(content=[t.TextContent(text=clip(clean(text), MOST_ERROR))], is_error=True)
+    return t.CallToolResult(content=[t.TextContent(text=clip(stripped(text), MOST_ERROR))], is_error=True)
 
 
 def unknown_tool(name: str) -> MCPError:
     """The protocol error for a tool that does not exist."""
-    return MCPError(t.INVALID_PARAMS, f"Unknown tool: {clip(clean(name), 200)}")
+    return MCPError(t.INVALID_PARAMS, f"Unknown tool: {clip(stripped(name), 200)}")
 
 
 def no_resource(uri: str, protocol_version: str) -> MCPError:
     """The protocol error for a resource that does not exist; its code changed with 2026-07-28."""
     code = t.INVALID_PARAMS if protocol_version >= "2026-07-28" else RESOURCE_NOT_FOUND_LEGACY
-    return MCPError(code, f"Resource not found: {clip(clean(uri), 300)}", {"uri": uri[:2048]})
+    return MCPError(code, f"Resource not found: {clip(stripped(uri), 300)}", {"uri": uri[:2048]})

@@ -52,7 +52,8 @@ def http_app(
         enable_dns_rebinding_protection=True,
         allowed_hosts=[*named, *(f"{host}:*" for host in named)],
         allowed_origins=[
-            *origins, *(f"{scheme}://{host}{port}" for host in named for scheme in ("http", "https") for port in ("", ":*"))
+            *origins,
+            *(f"{scheme}://{host}{port}" for host in named for scheme in ("http", "https") for port in ("", ":*")),
         ],
     )
     app = server.streamable_http_app(transport_security=security, stateless_http=stateless)
@@ -141,7 +142,9 @@ async def serve_http(
         # Bound here, so that a port in use is our error and not a line in uvicorn's log.
         bound = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise ConfigError(f"cannot listen on {host} port {port}: {error.strerror}. Choose another with --port") from None
+        raise ConfigError(
+            f"cannot listen on {host} port {port}: {error.strerror}. Choose another with --port"
+        ) from None
     # h11, since httptools leaves blanks at the end of header values, which the protocol's headers must not have.
     config = uvicorn.Config(
         app, http="h11", log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN

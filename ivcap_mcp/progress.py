@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ivcap_client import Event
-from ivcap_mcp.text import clean, clip
+from ivcap_mcp.text import clip, stripped
 
 MOST_MESSAGE = 200
 
@@ -36,7 +36,7 @@ class Progress:
 
     def of(self, event: Event) -> Step:
         """The step for an event."""
-        text = clip(clean(event.text), MOST_MESSAGE)
+        text = clip(stripped(event.text), MOST_MESSAGE)
         if not self.recent or self.recent[-1] != text:
             self.recent.append(text)
             del self.recent[:-10]
@@ -44,7 +44,7 @@ class Progress:
 
     def beat(self, text: str) -> Step:
         """A sign of life."""
-        return self._step(None, clip(clean(text), MOST_MESSAGE))
+        return self._step(None, clip(stripped(text), MOST_MESSAGE))
 
     def _step(self, share: float | None, text: str) -> Step:
         if share is not None and self.total is None and self.value < 100:

@@ -14,7 +14,7 @@ from ivcap_client.urns import kind_of
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.results import fitted
-from ivcap_mcp.text import clean, clip
+from ivcap_mcp.text import clip, stripped
 
 KINDS = {
     "artifact": "An artifact's bytes: text as text, others as a blob; large ones as a short description",
@@ -23,7 +23,13 @@ KINDS = {
     "job": "A job: status, times, and its result once it has ended",
 }
 RECENT = 25
-TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/x-ndjson", "application/javascript")
+TEXT_TYPES = (
+    "application/json",
+    "application/xml",
+    "application/yaml",
+    "application/x-ndjson",
+    "application/javascript",
+)
 
 
 def templates() -> list[t.ResourceTemplate]:
@@ -41,7 +47,7 @@ async def recent(backend: Backend) -> list[t.Resource]:
 
 
 def _resource(artifact: Artifact) -> t.Resource:
-    name = clip(clean(artifact.name or artifact.urn), 200)
+    name = clip(stripped(artifact.name or artifact.urn), 200)
     return t.Resource(uri=artifact.urn, name=name, mime_type=artifact.mime_type, size=artifact.size)
 
 
@@ -74,7 +80,7 @@ async def _artifact(backend: Backend, uri: str) -> t.TextResourceContents | t.Bl
             "content_type": artifact.mime_type,
             "size": artifact.size,
             "status": artifact.record.status,
-            "note": f"Not sent inline: only complete artifacts of at most {most} bytes are. Use get_artifact for its description.",
+            "note": f"Not sent inline: only complete artifacts of at most {most} bytes are. get_artifact describes it.",
         }
         return _text(uri, told)
     data = await artifact.as_bytes_async(most=most)

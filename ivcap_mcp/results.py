@@ -16,7 +16,7 @@ from ivcap_client import IVCAP, Artifact, Job
 from ivcap_client.exception import IvcapError
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.settings import Settings
-from ivcap_mcp.text import clean, clip
+from ivcap_mcp.text import clip, stripped
 
 log = logging.getLogger("ivcap_mcp.results")
 
@@ -46,7 +46,7 @@ def answer(structured: Mapping[str, Any], *extra: t.ContentBlock, lead: str = ""
     """A success: the structured content, and the same as text for clients that show only that."""
     text = json.dumps(structured, ensure_ascii=False, indent=1, default=str)
     content: list[t.ContentBlock] = [t.TextContent(text=f"{lead}\n{text}" if lead else text), *extra]
-    return t.CallToolResult(content=content, structured_content=dict(structured), meta=meta)
+    return t.CallToolResult(content=content, structured_content=dict(structured), _meta=meta)
 
 
 def handle(job: Job, told: list[str], wait: float) -> t.CallToolResult:
@@ -74,7 +74,14 @@ async def finished(ivcap: IVCAP, settings: Settings, job: Job) -> t.CallToolResu
     lead = f"Job {job.urn} succeeded."
     if size is not None:
         following = next_call("get_job", job=job.urn, pointer="", offset=0, limit=100)
-        shown = {"job": job.urn, "status": "succeeded", "shortened": True, "size": size, "next": following, "result": shown}
+        shown = {
+            "job": job.urn,
+            "status": "succeeded",
+            "shortened": True,
+            "size": size,
+            "next": following,
+            "result": shown,
+        }
         lead = (
             f"Job {job.urn} succeeded. Its result has {size} bytes and is shortened here; read on with get_job and "
             "`pointer` (a JSON Pointer into the result), `offset` and `limit`."
@@ -90,9 +97,11 @@ def refuse_failed(job: Job) -> None:
         return
     told = job.record.result if isinstance(job.record.result, dict) else {}
     kind = told.get("type") if isinstance(told.get("type"), str) else ""
-    reason = clip(clean(job.error or "no reason was given"), 3000)
+    reason = clip(stripped(job.error or "no reason was given"), 3000)
     if status == "error":
-        following = "The platform could not run it to its end; the input need not be wrong. Try again, or tell the user."
+        following = (
+            "The platform could not run it to its end; the input need not be wrong. Try again, or tell the user."
+        )
     elif kind in ("ValueError", "ValidationError", "RequestValidationError"):
         following = "The service did not accept the input: correct it and call again."
     else:
@@ -157,7 +166,7 @@ async def linked(ivcap: IVCAP, settings: Settings, value: Any) -> list[t.Content
 
 def link(artifact: Artifact) -> t.ResourceLink:
     """A link to an artifact under its URN."""
-    name = clip(clean(artifact.name or artifact.urn), 200)
+    name = clip(stripped(artifact.name or artifact.urn), 200)
     return t.ResourceLink(uri=artifact.urn, name=name, mime_type=artifact.mime_type, size=artifact.size)
 
 
@@ -198,7 +207,9 @@ def _shortened(value: Any, items: int, characters: int, depth: int) -> Any:
     if depth == 0 and isinstance(value, (Mapping, list)):
         return f"… ({len(value)} {'entries' if isinstance(value, list) else 'keys'})"
     if isinstance(value, Mapping):
-        kept = {str(key)[:200]: _shortened(value[key], items, characters, depth - 1) for key in list(value)[: 4 * items]}
+        kept = {
+            str(key)[:200]: _shortened(value[key], items, characters, depth - 1) for key in list(value)[: 4 * items]
+        }
         return kept if len(value) <= 4 * items else {**kept, "…": f"{len(value)} keys in all"}
     if isinstance(value, list):
         listed = [_shortened(one, items, characters, depth - 1) for one in value[:items]]
@@ -215,7 +226,9 @@ def pointed(value: Any, pointer: str) -> Any:
     if pointer in ("", "/"):
         return value
     if not pointer.startswith("/"):
-        raise ToolError("invalid_input", f"pointer {clip(pointer, 100)!r} does not begin with '/'.", "Give a JSON Pointer.")
+        raise ToolError(
+            "invalid_input", f"pointer {clip(pointer, 100)!r} does not begin with '/'.", "Give a JSON Pointer."
+        )
     here = ""
     for raw in pointer[1:].split("/"):
         key = raw.replace("~1", "/").replace("~0", "~")
@@ -224,10 +237,18 @@ def pointed(value: Any, pointer: str) -> Any:
         elif isinstance(value, Mapping) and key in value:
             value = value[key]
         else:
-            there = f"a list of {len(value)}" if isinstance(value, list) else (
-                f"an object with the keys {', '.join(map(str, list(value)[:20]))}" if isinstance(value, Mapping) else "a plain value"
+            there = (
+                f"a list of {len(value)}"
+                if isinstance(value, list)
+                else (
+                    f"an object with the keys {', '.join(map(str, list(value)[:20]))}"
+                    if isinstance(value, Mapping)
+                    else "a plain value"
+                )
             )
-            raise ToolError("not_found", f"There is nothing at {clip(pointer, 200)!r}: {here or 'the result'} is {there}.")
+            raise ToolError(
+                "not_found", f"There is nothing at {clip(pointer, 200)!r}: {here or 'the result'} is {there}."
+            )
         here += f"/{raw}"
     return value
 

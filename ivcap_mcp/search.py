@@ -34,7 +34,9 @@ def rank(query: str, documents: Sequence[Document]) -> list[tuple[str, float]]:
     """
     wanted = list(dict.fromkeys(words(query)))
     if not wanted:
-        return [(document.key, 0.0) for document in sorted(documents, key=lambda document: (document.name, document.key))]
+        return [
+            (document.key, 0.0) for document in sorted(documents, key=lambda document: (document.name, document.key))
+        ]
     parts = [tuple(words(text) for text in (d.name, d.parameters, d.description)) for d in documents]
     everything = [set().union(*part) for part in parts]
     scores = []

@@ -20,6 +20,7 @@ from ivcap_mcp import arguments, calls, resources
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.catalog import Entry
 from ivcap_mcp.errors import ToolError, as_result, no_resource, tool_error, unknown_tool
+from ivcap_mcp.inputs import request_for
 from ivcap_mcp.instructions import instructions
 from ivcap_mcp.request import Request
 from ivcap_mcp.settings import Settings
@@ -111,7 +112,7 @@ class _Handlers:
             return as_result(tool_error(error))
 
     async def _service(self, request: Request, entry: Entry, given: dict[str, Any]) -> t.CallToolResult:
-        body = await arguments_for(entry, given)
+        body = await request_for(entry, given)
         return await calls.run(self._backend, request, entry.service, body, self._backend.settings.wait)
 
     async def _builtin(self, request: Request, builtin: Builtin, given: dict[str, Any]) -> t.CallToolResult:
@@ -119,7 +120,7 @@ class _Handlers:
         repaired = arguments.repair(given, schema)
         complaints = arguments.check(repaired, schema)
         if complaints:
-            raise ToolError("invalid_input", arguments.complaint_text(builtin.definition.name, complaints, schema))
+            raise ToolError("invalid_input", arguments.complaint_text(builtin.definition.name, complaints))
         return await builtin.run(self._backend, request, repaired)
 
     async def list_resources(self, ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListResourcesResult:
@@ -144,24 +145,6 @@ class _Handlers:
         if contents is None:
             raise no_resource(uri, ctx.protocol_version)
         return t.ReadResourceResult(contents=contents, ttl_ms=0, cache_scope="private")
-
-
-async def arguments_for(entry: Entry, given: dict[str, Any]) -> dict[str, Any]:
-    """What was given to a service's tool, as the request the service wants.
-
-    Raises:
-        ToolError: It does not fit; the message names each field, what was given and what is wanted.
-    """
-
-    def work() -> dict[str, Any]:
-        restored = arguments.repair(arguments.restored(given, entry.published, entry.original), entry.original)
-        complaints = arguments.check(restored, entry.original)
-        if complaints:
-            raise ToolError("invalid_input", arguments.complaint_text(entry.name, complaints, entry.original))
-        return restored
-
-    # A hostile schema may keep a validator busy; the event loop must not wait for it.
-    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 
 def _cursor(name: str) -> str:

@@ -28,8 +28,8 @@ async def _end_on_signal() -> None:
     The thread that reads stdin cannot be interrupted, so the process is left at once: nothing is owed, since every
     write is complete when it is acknowledged and the journal is synced before a job is ordered.
     """
-    with suppress(NotImplementedError):  # Windows has no signal receiver; there a client ends us by closing stdin
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _ in signals:
-                sys.stderr.flush()
-                os._exit(0)
+    # Windows has no signal receiver; there a client ends us by closing stdin.
+    with suppress(NotImplementedError), anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            sys.stderr.flush()
+            os._exit(0)

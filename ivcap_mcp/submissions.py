@@ -47,7 +47,7 @@ class Submission:
     t0: str
 
 
-def submission(origin: str, identity: str, service: str, body: Mapping[str, Any], key: str | None = None) -> Submission:
+def submission(origin: str, identity: str, service: str, body: Any, key: str | None = None) -> Submission:
     """A new intent; with a caller's `key` its order is the same whenever the key is."""
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     order = uuid.uuid5(NAMESPACE, f"{identity}\n{origin}\n{service}\n{key}") if key else uuid.uuid4()
@@ -75,7 +75,9 @@ class Journal:
         Raises:
             OSError: The journal cannot be written; then nothing must be ordered.
         """
-        self._append({"submission": intent.id, **{name: getattr(intent, name) for name in intent.__slots__ if name != "id"}})
+        self._append(
+            {"submission": intent.id, **{name: getattr(intent, name) for name in intent.__slots__ if name != "id"}}
+        )
 
     def ordered(self, intent: Submission, job: str) -> None:
         """Record the job's URN."""

@@ -1,4 +1,4 @@
-"""Which platform, as whom: read from options, the environment and the user's own file, never from the working directory."""
+"""Which platform, as whom: from options, the environment and the user's own file, never from the working directory."""
 
 from __future__ import annotations
 

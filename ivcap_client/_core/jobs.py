@@ -242,11 +242,11 @@ def request_body(data: object) -> bytes:
         import dataclasses
 
         data = dataclasses.asdict(data)  # type: ignore[call-overload]
-    if not isinstance(data, Mapping):
+    if not isinstance(data, (Mapping, list, int, float)):
         raise InvalidInput(
             f"could not {what}: the request is a model, a dataclass, a dict or a JSON stream, "
             f"{type(data).__name__} was given"
         )
     from ivcap_client._core.wire import encoded
 
-    return encoded(dict(data), what)
+    return encoded(dict(data) if isinstance(data, Mapping) else data, what)

@@ -22,7 +22,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="ivcap-mcp",
         description="IVCAP services as MCP tools. Without a command it serves: `ivcap-mcp` is what a client starts.",
-        epilog="Exit codes: 0 done, 1 the job or call failed, 2 wrong usage or configuration, 3 no connection or not authorised.",
+        epilog="Exit codes: 0 done, 1 the job or call failed, 2 wrong usage or configuration, 3 no connection or no "
+        "authorisation.",
     )
     top.add_argument("--version", action="version", version=f"ivcap-mcp {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
@@ -34,7 +35,10 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="address to bind for HTTP (default: 127.0.0.1)")
     serve.add_argument("--port", type=int, default=8000, help="port for HTTP (default: 8000)")
     serve.add_argument(
-        "--auth", choices=("token", "none"), default="token", help="who may call over HTTP: who knows the token, or anybody"
+        "--auth",
+        choices=("token", "none"),
+        default="token",
+        help="who may call over HTTP: who knows the token, or anybody",
     )
     serve.add_argument("--stateless", action="store_true", help="keep no HTTP sessions")
 
@@ -46,7 +50,9 @@ def parser() -> argparse.ArgumentParser:
     platform.add_argument("--host", default="127.0.0.1")
     platform.add_argument("--port", type=int, default=8080)
     platform.add_argument("--local-dir", type=Path, help="directory of the platform")
-    platform.add_argument("--service", action="append", default=[], metavar="PATH", help="an AI tool to run; repeatable")
+    platform.add_argument(
+        "--service", action="append", default=[], metavar="PATH", help="an AI tool to run; repeatable"
+    )
     platform.add_argument("--token", help="bearer token that clients must send")
     platform.add_argument("--offline", action="store_true", help="refuse to fetch packages")
     platform.add_argument("--stop", action="store_true", help="end the platform of this directory")
@@ -69,7 +75,9 @@ def parser() -> argparse.ArgumentParser:
     _target(call)
     _tools(call)
     call.add_argument("tool")
-    call.add_argument("--arg", action="append", default=[], metavar="K=V", help="an argument; JSON where it is JSON, else text")
+    call.add_argument(
+        "--arg", action="append", default=[], metavar="K=V", help="an argument; JSON where it is JSON, else text"
+    )
     call.add_argument("--input", metavar="JSON|@FILE|-", help="all arguments as a JSON object")
     call.add_argument("--no-wait", action="store_true", help="do not wait for the job's end")
     call.add_argument("--json", action="store_true", help="print the result as JSON only")
@@ -80,17 +88,27 @@ def _target(command: argparse.ArgumentParser) -> None:
     command.add_argument("--url", help="address of a deployment; its token comes from IVCAP_JWT or IVCAP_JWT_FILE")
     command.add_argument("--env-file", type=Path, help="file with IVCAP_* settings")
     command.add_argument("--local-dir", type=Path, help="directory of the embedded platform")
-    command.add_argument("--service", action="append", default=[], metavar="PATH", help="an AI tool for the embedded platform")
+    command.add_argument(
+        "--service", action="append", default=[], metavar="PATH", help="an AI tool for the embedded platform"
+    )
     command.add_argument("--offline", action="store_true", help="refuse to fetch packages for a tool's environment")
     _logs(command)
 
 
 def _tools(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--tools", default="auto", metavar="auto|all|builtin|PATTERN,…", help="which services are tools")
+    command.add_argument(
+        "--tools", default="auto", metavar="auto|all|builtin|PATTERN,…", help="which services are tools"
+    )
     command.add_argument("--pin", action="append", default=[], metavar="PATTERN", help="services that are always tools")
-    command.add_argument("--allow-root", action="append", type=Path, default=[], metavar="DIR", help="files may be uploaded from here")
-    command.add_argument("--max-wait", type=float, default=45.0, metavar="S", help="longest time a call takes (default: 45)")
-    command.add_argument("--on-cancel", choices=("detach", "cancel"), default="detach", help="what a cancelled call does to its job")
+    command.add_argument(
+        "--allow-root", action="append", type=Path, default=[], metavar="DIR", help="files may be uploaded from here"
+    )
+    command.add_argument(
+        "--max-wait", type=float, default=45.0, metavar="S", help="longest time a call takes (default: 45)"
+    )
+    command.add_argument(
+        "--on-cancel", choices=("detach", "cancel"), default="detach", help="what a cancelled call does to its job"
+    )
 
 
 def _logs(command: argparse.ArgumentParser) -> None:

@@ -50,7 +50,9 @@ def _place(cursor: str | None) -> int:
     if cursor is None:
         return 0
     if not cursor.isdigit() or len(cursor) > 9:
-        raise ToolError("invalid_input", f"cursor {clip(cursor, 50)!r} is not one of ours.", "Take it from the answer before.")
+        raise ToolError(
+            "invalid_input", f"cursor {clip(cursor, 50)!r} is not one of ours.", "Take it from the answer before."
+        )
     return int(cursor)
 
 
@@ -95,8 +97,10 @@ async def upload_artifact(backend: Backend, request: Request, given: dict[str, A
         common["content_type"] = common["content_type"] or _kind(name)
         artifact = await backend.ivcap.upload_artifact_async(name=name, io_stream=io.BytesIO(data), **common)
     else:
-        file = await anyio.to_thread.run_sync(permitted, path, backend.settings.allow_roots)
-        artifact = await backend.ivcap.upload_artifact_async(name=given.get("name") or file.name, file_path=file, **common)
+        file = await anyio.to_thread.run_sync(permitted, str(path), backend.settings.allow_roots)
+        artifact = await backend.ivcap.upload_artifact_async(
+            name=given.get("name") or file.name, file_path=file, **common
+        )
     return answer(facts(artifact), link(artifact))
 
 
@@ -118,7 +122,9 @@ def permitted(path: str, roots: tuple[Path, ...]) -> Path:
     file = (given if given.is_absolute() else roots[0] / given).resolve()
     allowed = ", ".join(str(root) for root in roots)
     if not any(file.is_relative_to(root.resolve()) for root in roots):
-        raise ToolError("not_permitted", f"{clip(path, 300)!r} lies outside {allowed}.", "Ask the user for --allow-root.")
+        raise ToolError(
+            "not_permitted", f"{clip(path, 300)!r} lies outside {allowed}.", "Ask the user for --allow-root."
+        )
     if not file.is_file():
         raise ToolError("not_found", f"There is no file {clip(path, 300)!r} under {allowed}.", "Check the path.")
     return file

@@ -53,7 +53,9 @@ def moment_of(given: str | None) -> datetime | None:
         return None
     value = moment(given)
     if value is None:
-        raise ToolError("invalid_input", f"as_of: {clip(given, 60)!r} is no time.", "Write it like 2026-01-31T12:00:00Z.")
+        raise ToolError(
+            "invalid_input", f"as_of: {clip(given, 60)!r} is no time.", "Write it like 2026-01-31T12:00:00Z."
+        )
     return value
 
 
@@ -100,7 +102,7 @@ TOOLS = (
                 (),
                 entity=text("URN the aspects are about"),
                 schema=text("URN of their schema; % is a wildcard"),
-                content_path=text('PostgreSQL JSONPath the content must match, such as $.size ? (@ > 10)'),
+                content_path=text("PostgreSQL JSONPath the content must match, such as $.size ? (@ > 10)"),
                 filter=text("Filter expression, such as name ~= 'x%'"),
                 as_of=text("What held at this time (RFC 3339)"),
                 order_by=text("Field to order by", default="valid_from"),

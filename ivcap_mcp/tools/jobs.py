@@ -126,13 +126,18 @@ TOOLS = (
                 pointer=text("JSON Pointer into the result, such as /rows/0", default=""),
                 offset={"type": "integer", "minimum": 0, "default": 0, "description": "First item, key or character"},
                 limit={"type": "integer", "minimum": 1, "description": "How many items, keys or characters"},
-                max_bytes={"type": "integer", "minimum": 1000, "maximum": 1_000_000, "description": "Longest result in bytes"},
+                max_bytes={
+                    "type": "integer",
+                    "minimum": 1000,
+                    "maximum": 1_000_000,
+                    "description": "Longest result in bytes",
+                },
             ),
-            output_schema=output(job=text("URN"), status=text("State"), service=text("URN"), jobs={"type": "array", "items": {}}),
+            output_schema=output(
+                job=text("URN"), status=text("State"), service=text("URN"), jobs={"type": "array", "items": {}}
+            ),
             annotations=READS,
         ),
         get_job,
     ),
 )
-
-

@@ -11,6 +11,7 @@ from ivcap_mcp import arguments, calls
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.catalog import Entry
 from ivcap_mcp.errors import ToolError
+from ivcap_mcp.inputs import request_for
 from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer, fitted, next_call
 from ivcap_mcp.search import rank
@@ -39,14 +40,21 @@ async def search_services(backend: Backend, request: Request, given: dict[str, A
 
 def _line(entry: Entry, score: float) -> dict[str, Any]:
     first = entry.description.strip().split("\n\n")[0]
-    return {"tool": entry.name, "service": entry.service, "description": clip(" ".join(first.split()), 300), "score": score}
+    return {
+        "tool": entry.name,
+        "service": entry.service,
+        "description": clip(" ".join(first.split()), 300),
+        "score": score,
+    }
 
 
 def _nothing(backend: Backend, query: str) -> str:
     if backend.catalog.all():
         return f"No service fits {query!r}. An empty query lists all {len(backend.catalog.all())}."
     if backend.settings.local:
-        return "There is no service yet. The user adds one with `ivcap-mcp services add PATH`, or --service PATH at start."
+        return (
+            "There is no service yet. The user adds one with `ivcap-mcp services add PATH`, or --service PATH at start."
+        )
     return "This platform offers no service with a tool description."
 
 
@@ -54,7 +62,9 @@ def _place(cursor: str | None) -> int:
     if cursor is None:
         return 0
     if not cursor.isdigit() or len(cursor) > 9:
-        raise ToolError("invalid_input", f"cursor {clip(cursor, 50)!r} is not one of ours.", "Take it from the answer before.")
+        raise ToolError(
+            "invalid_input", f"cursor {clip(cursor, 50)!r} is not one of ours.", "Take it from the answer before."
+        )
     return int(cursor)
 
 
@@ -65,7 +75,7 @@ async def describe_service(backend: Backend, request: Request, given: dict[str, 
         "service": entry.service,
         "description": entry.description,
         "input_schema": dict(entry.original),
-        "loosened": list(entry.published.notes),
+        "loosened": [*entry.published.notes, *arguments.unchecked(entry.original)],
         "example": next_call("run_service", service=entry.service, input=arguments.example(entry.original)),
         "recent_jobs": [
             {"job": job.urn, "status": job.status(refresh=False).value, "requested_at": str(job.requested_at or "")}
@@ -98,10 +108,8 @@ async def known(backend: Backend, named: str) -> Entry:
 
 
 async def run_service(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
-    from ivcap_mcp.server import arguments_for
-
     entry = await known(backend, given["service"])
-    body = await arguments_for(entry, given["input"])
+    body = await request_for(entry, given["input"])
     wait = given.get("wait", backend.settings.wait)
     return await calls.run(backend, request, entry.service, body, float(wait))
 

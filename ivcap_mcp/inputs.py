@@ -1,0 +1,32 @@
+"""The arguments of a service tool → the request its service wants, checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+
+from ivcap_mcp import arguments
+from ivcap_mcp.catalog import Entry
+from ivcap_mcp.errors import ToolError
+from ivcap_mcp.schema import present
+
+
+async def request_for(entry: Entry, given: dict[str, Any]) -> Any:
+    """What was given to a service's tool, as the request the service wants.
+
+    Raises:
+        ToolError: It does not fit; the message names each field, what was given and what is wanted.
+    """
+
+    def work() -> Any:
+        body = arguments.understand(given, entry.published, entry.original)
+        complaints = arguments.check(body, entry.original, published=entry.published)
+        if complaints:
+            fits = arguments.example(entry.original)
+            shown = None if fits is None else present(fits, entry.published, entry.original)
+            raise ToolError("invalid_input", arguments.complaint_text(entry.name, complaints, example=shown))
+        return body
+
+    # A hostile schema may keep a validator busy; the event loop must not wait for it.
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
