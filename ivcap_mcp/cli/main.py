@@ -44,7 +44,6 @@ def parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", help="the main job from end to end, on the embedded platform")
     demo.add_argument("--out", type=Path, help="where data and the plot go (default: a new temporary directory)")
-    demo.add_argument("--http", action="store_true", help="talk to the server over HTTP instead of stdio")
 
     platform = commands.add_parser("platform", help="the embedded platform with its REST API, in the foreground")
     platform.add_argument("--host", default="127.0.0.1")

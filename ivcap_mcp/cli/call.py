@@ -1,0 +1,94 @@
+"""`ivcap-mcp call`: one tool call, as a client would make it, with its progress on the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import mcp_types as t
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+
+from ivcap_client.exception import ConfigError
+from ivcap_mcp.cli.bar import Bar
+from ivcap_mcp.cli.serve import prepared
+from ivcap_mcp.cli.tools import described
+from ivcap_mcp.server import IvcapServer
+
+
+def run(given: argparse.Namespace) -> int:
+    """Call it; print the result; exit code 1 if it failed."""
+    arguments = _arguments(given)
+    server, _ = prepared(given, stdio=True)
+    try:
+        result = anyio.run(partial(_called, server, given, arguments))
+    except MCPError as error:
+        raise ConfigError(f"{error.message}. `ivcap-mcp tools` lists what there is") from None
+    if given.json:
+        shown = result.structured_content if result.structured_content is not None else {"error": _text(result)}
+        print(json.dumps(shown, ensure_ascii=False, indent=2))
+    elif result.is_error:
+        sys.stderr.write(_text(result) + "\n")
+    else:
+        print(_text(result))
+        for block in result.content:
+            if isinstance(block, t.ResourceLink):
+                print(f"{block.uri}  {block.name}  {block.mime_type or ''}  {block.size or 0} bytes")
+    return 1 if result.is_error else 0
+
+
+async def _called(server: IvcapServer, given: argparse.Namespace, arguments: dict[str, Any]) -> t.CallToolResult:
+    async with Client(server) as client:
+        await described(server)
+        with Bar(given.tool) as bar:
+            result = await client.call_tool(given.tool, arguments, progress_callback=bar.on_progress)
+            job = (result.structured_content or {}).get("job") if not result.is_error else None
+            # Unlike a model, a person who asked for one thing waits for it.
+            while not given.no_wait and job and (result.structured_content or {}).get("next", {}).get("tool") == "get_job":
+                wait = int(server.backend.settings.max_wait)
+                result = await client.call_tool("get_job", {"job": job, "wait": wait}, progress_callback=bar.on_progress)
+                if result.is_error or (result.structured_content or {}).get("status") == "succeeded":
+                    break
+        return result
+
+
+def _arguments(given: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of the call.
+
+    Raises:
+        ConfigError: They are not what the command line takes; the message shows the form.
+    """
+    found: dict[str, Any] = {}
+    if given.input is not None:
+        text = given.input
+        try:
+            if text == "-":
+                text = sys.stdin.read()
+            elif text.startswith("@"):
+                text = Path(text[1:]).read_text(encoding="utf-8")
+            value = json.loads(text)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"--input: no JSON could be read ({error})") from None
+        if not isinstance(value, dict):
+            raise ConfigError("--input: a JSON object is wanted, such as '{\"name\": 1}'")
+        found |= value
+    for pair in given.arg:
+        name, equals, text = pair.partition("=")
+        if not name or not equals:
+            raise ConfigError(f"--arg {pair!r}: NAME=VALUE is wanted")
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    if given.no_wait and given.tool in ("run_service", "get_job"):
+        found["wait"] = 0
+    return found
+
+
+def _text(result: t.CallToolResult) -> str:
+    return "\n".join(block.text for block in result.content if isinstance(block, t.TextContent))

@@ -1,0 +1,67 @@
+"""`ivcap-mcp tools`: what a client would see."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import partial
+from typing import Any
+
+import anyio
+import mcp_types as t
+from mcp import Client
+
+from ivcap_mcp.cli.serve import prepared
+from ivcap_mcp.server import IvcapServer
+
+
+def run(given: argparse.Namespace) -> int:
+    """List the tools."""
+    server, _ = prepared(given, stdio=True)
+    tools = anyio.run(partial(_listed, server))
+    if given.json:
+        print(json.dumps([tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in tools], indent=2))
+        return 0
+    for tool in tools:
+        first = (tool.description or "").strip().splitlines()[0] if tool.description else ""
+        print(f"{tool.name:<28} {first[:120]}")
+        for name, schema in _parameters(tool):
+            print(f"    {name:<26} {schema}")
+    for problem in server.backend.catalog.problems:
+        print(f"not published: {problem.service}: {problem.reason}")
+    if server.backend.catalog.failure is not None:
+        raise server.backend.catalog.failure
+    return 0
+
+
+async def _listed(server: IvcapServer) -> list[t.Tool]:
+    async with Client(server) as client:
+        await described(server)
+        found, cursor = [], None
+        while True:
+            page = await client.list_tools(cursor=cursor)
+            found += page.tools
+            cursor = page.next_cursor
+            if cursor is None:
+                return found
+
+
+async def described(server: IvcapServer, patience: float = 300.0) -> None:
+    """Wait until the services named on the command line are described: a first time their environment is built."""
+    with anyio.move_on_after(patience):
+        while await server.backend.preparing():
+            await anyio.sleep(0.2)
+            await server.backend.catalog.refresh()
+
+
+def _parameters(tool: t.Tool) -> list[tuple[str, str]]:
+    properties: dict[str, Any] = tool.input_schema.get("properties") or {}
+    required = tool.input_schema.get("required") or []
+    found = []
+    for name, schema in properties.items():
+        kind = schema.get("type") or "any"
+        if "enum" in schema:
+            kind = " | ".join(map(str, schema["enum"][:8]))
+        told = f"{kind}{'' if name in required else ', optional'}: {schema.get('description', '')}"
+        found.append((name, told.rstrip(": ")[:150]))
+    return found
