@@ -163,7 +163,7 @@ class ArtifactStore:
         if text is None:
             self.mirror.catch_up()
             text = self._store.index.read(work)
-        return None if text is None else _artifact(id, json.loads(text))
+        return None if text is None else of_record(id, json.loads(text))
 
     def seen(self, artifact: LocalArtifact) -> LocalArtifact:
         """Return an artifact with what only its files can tell: bytes so far, or that the file is gone."""
@@ -269,7 +269,7 @@ class ArtifactStore:
 
     def apply(self, connection: Connection, id: str, record: Record) -> None:
         """Replace the rows of one record: the artifact's own, and what the platform states about it."""
-        artifact = _artifact(id, record)
+        artifact = of_record(id, record)
         connection.execute(
             "INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -319,7 +319,7 @@ class ArtifactStore:
             lambda c: c.execute("SELECT id, record FROM artifacts WHERE path = ? LIMIT 1", (relative,)).fetchall()
         )
         if rows:
-            return self.seen(_artifact(rows[0][0], json.loads(rows[0][1])))
+            return self.seen(of_record(rows[0][0], json.loads(rows[0][1])))
         return self._register(relative, self.files.resolve() / inside)
 
     def _register(self, relative: str, path: Path) -> LocalArtifact:
@@ -422,7 +422,7 @@ def _record(artifact: LocalArtifact) -> Record:
     }
 
 
-def _artifact(id: str, record: Record) -> LocalArtifact:
+def of_record(id: str, record: Record) -> LocalArtifact:
     """Read a record. Raises `ValueError` or `KeyError` when it is none of ours."""
     path = record["path"]
     if path is not None and (not str(path).startswith("artifacts/") or ".." in Path(str(path)).parts):

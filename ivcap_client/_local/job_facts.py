@@ -105,7 +105,7 @@ def _result(job: LocalJob, path: Path) -> list[AspectRow]:
     else:
         size = path.stat().st_size if path.exists() else 0
         content["size"] = size
-        if 0 < size <= MOST_RESULT and "json" in job.result_content_type or "vnd.ivcap" in job.result_content_type:
+        if (0 < size <= MOST_RESULT and "json" in job.result_content_type) or "vnd.ivcap" in job.result_content_type:
             try:
                 value = json.loads(path.read_bytes())
             except (OSError, ValueError):

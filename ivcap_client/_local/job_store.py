@@ -166,7 +166,7 @@ class JobStore:
                 if key is not None:
                     row = connection.execute("SELECT record FROM jobs WHERE key = ?", (key,)).fetchone()
                     if row:
-                        raise _Known(_job(json.loads(row[0])))
+                        raise _Known(of_record(json.loads(row[0])))
                 if request.exists():
                     request.replace(self._path(id, "request"))
                 # Also before the record: who sees the job sees its first event.
@@ -195,7 +195,7 @@ class JobStore:
         if text is None and self.mirror.path(id).exists():
             self.mirror.catch_up()
             text = self._store.index.read(work)
-        return None if text is None else _job(json.loads(text))
+        return None if text is None else of_record(json.loads(text))
 
     def request_body(self, job: LocalJob) -> bytes:
         """Return the request as it was sent.
@@ -304,7 +304,7 @@ class JobStore:
         rows = self.read(
             lambda c: c.execute("SELECT record FROM jobs WHERE finished_at IS NULL ORDER BY requested_at").fetchall()
         )
-        return [_job(json.loads(row[0])) for row in rows]
+        return [of_record(json.loads(row[0])) for row in rows]
 
     def wait(self, job: LocalJob, seconds: float) -> LocalJob:
         """Wait until a job has ended, at most `seconds`, whichever process ends it; return it as it is then."""
@@ -328,7 +328,7 @@ class JobStore:
 
     def apply(self, connection: Connection, id: str, record: Record) -> None:
         """Replace the rows of one record: the job's own, and what the platform states about it."""
-        job = _job(record)
+        job = of_record(record)
         if job.id != id:
             raise ValueError(f"its 'id' is {job.id!r}, which is not the name of the file")
         connection.execute(
@@ -360,10 +360,8 @@ class JobStore:
     def _by_key(self, key: str, digest: str | None) -> LocalJob | None:
         if not self._store.present():
             return None
-        row = self._store.index.read(
-            lambda c: c.execute("SELECT record FROM jobs WHERE key = ?", (key,)).fetchone()
-        )
-        return _same(_job(json.loads(row[0])), digest) if row else None
+        row = self._store.index.read(lambda c: c.execute("SELECT record FROM jobs WHERE key = ?", (key,)).fetchone())
+        return _same(of_record(json.loads(row[0])), digest) if row else None
 
     def _change(
         self,
@@ -388,7 +386,7 @@ class JobStore:
 
             def check(connection: Connection, now: LocalJob = now) -> None:
                 row = connection.execute("SELECT record FROM jobs WHERE id = ?", (id,)).fetchone()
-                if row is None or _job(json.loads(row[0])) != now:
+                if row is None or of_record(json.loads(row[0])) != now:
                     raise _Overtaken
                 if visible:
                     visible()
@@ -517,7 +515,7 @@ def _record(job: LocalJob) -> Record:
     return asdict(job)
 
 
-def _job(record: Record) -> LocalJob:
+def of_record(record: Record) -> LocalJob:
     """Read a record. Raises `TypeError` when it lacks what every job has."""
     known = {key: value for key, value in record.items() if key in _FIELDS}
     for key in ("products", "used"):
