@@ -15,9 +15,7 @@ from .mirror import Mirror, Record
 if TYPE_CHECKING:
     from .store import Store
 
-COLUMNS = (
-    "id, entity, schema, content, content_type, policy, account, asserter, retracter, replaces, valid_from, valid_to, origin"
-)
+COLUMNS = "id, entity, schema, content, content_type, policy, account, asserter, retracter, replaces, valid_from, valid_to, origin"
 
 MOST_TRIES = 100
 """Replacing an aspect starts over when somebody else replaced it meanwhile; each time, somebody else was done."""
@@ -106,7 +104,13 @@ class AspectStore:
         self.mirror = Mirror("aspect", store.base_dir / "aspects", store.temp, lambda: store.index, self)
 
     def add(
-        self, entity: str, schema: str, content: Any, *, content_type: str = "application/json", policy: str | None = None
+        self,
+        entity: str,
+        schema: str,
+        content: Any,
+        *,
+        content_type: str = "application/json",
+        policy: str | None = None,
     ) -> AspectRow:
         """Assert a new aspect; durable when this returns.
 
@@ -121,7 +125,13 @@ class AspectStore:
         return row
 
     def update(
-        self, entity: str, schema: str, content: Any, *, content_type: str = "application/json", policy: str | None = None
+        self,
+        entity: str,
+        schema: str,
+        content: Any,
+        *,
+        content_type: str = "application/json",
+        policy: str | None = None,
     ) -> AspectRow:
         """Replace the one valid aspect of an entity and schema, or assert the first one.
 

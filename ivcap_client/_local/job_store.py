@@ -360,9 +360,7 @@ class JobStore:
     def _by_key(self, key: str, digest: str | None) -> LocalJob | None:
         if not self._store.present():
             return None
-        row = self._store.index.read(
-            lambda c: c.execute("SELECT record FROM jobs WHERE key = ?", (key,)).fetchone()
-        )
+        row = self._store.index.read(lambda c: c.execute("SELECT record FROM jobs WHERE key = ?", (key,)).fetchone())
         return _same(_job(json.loads(row[0])), digest) if row else None
 
     def _change(

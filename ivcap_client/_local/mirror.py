@@ -142,7 +142,9 @@ class Mirror:
             found = self.path(id).stat()
         except FileNotFoundError:
             return False
-        known = connection.execute("SELECT mtime, size FROM files WHERE kind = ? AND id = ?", (self.kind, id)).fetchone()
+        known = connection.execute(
+            "SELECT mtime, size FROM files WHERE kind = ? AND id = ?", (self.kind, id)
+        ).fetchone()
         return bool(known != (found.st_mtime_ns, found.st_size))
 
     def catch_up(self) -> None:

@@ -25,7 +25,9 @@ def wheel(tmp_path: Path, name: str = "answer", text: str = "value = 42\n") -> s
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{name}.py", text)
         archive.writestr(f"{name}-1.0.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        archive.writestr(f"{name}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(
+            f"{name}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         archive.writestr(f"{name}-1.0.dist-info/RECORD", "")
     return f"{name} @ {path.as_uri()}"
 
@@ -39,7 +41,9 @@ def test_an_environment_holds_what_was_asked_for_and_is_built_once(
     spec, lines = EnvironmentSpec(dependencies=(wheel(tmp_path),)), list[str]()
     assert environments.python_of(spec) is None
     python = environments.ensure(spec, progress=lines.append)
-    told = subprocess.run([python, "-c", "import answer; print(answer.value)"], capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [python, "-c", "import answer; print(answer.value)"], capture_output=True, text=True, check=True
+    )
     assert told.stdout == "42\n"
     assert lines
     lines.clear()
@@ -75,7 +79,9 @@ def test_an_environment_whose_builder_was_killed_is_built_anew(tmp_path: Path) -
 
 def test_two_who_want_the_same_build_it_once(tmp_path: Path) -> None:
     spec, lines = EnvironmentSpec(dependencies=(wheel(tmp_path),)), list[str]()
-    threads = [threading.Thread(target=environments.ensure, args=(spec,), kwargs={"progress": lines.append}) for _ in "ab"]
+    threads = [
+        threading.Thread(target=environments.ensure, args=(spec,), kwargs={"progress": lines.append}) for _ in "ab"
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -100,8 +106,18 @@ def test_the_builder_knows_where_packages_come_from_and_nothing_else(monkeypatch
 
 @pytest.mark.parametrize(
     ("specifier", "fits"),
-    [("", True), (">=3.11", True), (">=3.10,<3.13", True), ("<3.11", False), ("~=3.11", True), ("==3.11.*", True)]
-    + [("==3.12.*", False), ("!=3.11.*", False), (">3.11.7", False), ("~=3.11.8", False)],
+    [
+        ("", True),
+        (">=3.11", True),
+        (">=3.10,<3.13", True),
+        ("<3.11", False),
+        ("~=3.11", True),
+        ("==3.11.*", True),
+        ("==3.12.*", False),
+        ("!=3.11.*", False),
+        (">3.11.7", False),
+        ("~=3.11.8", False),
+    ],
 )
 def test_python_versions_are_compared_as_pep_440_says(specifier: str, fits: bool) -> None:
     assert environments.fits((3, 11, 7), specifier) is fits

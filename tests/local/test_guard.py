@@ -32,7 +32,10 @@ def closed(process: subprocess.Popen[bytes]) -> int:
 
 
 def test_the_child_and_what_it_started_end_when_the_pipe_closes(tmp_path: Path) -> None:
-    code = f"import subprocess, sys, os; print(subprocess.Popen([sys.executable, '-c', {FOREVER!r}]).pid, flush=True);" + FOREVER
+    code = (
+        f"import subprocess, sys, os; print(subprocess.Popen([sys.executable, '-c', {FOREVER!r}]).pid, flush=True);"
+        + FOREVER
+    )
     process = started(tmp_path / "log", code)
     waited(tmp_path / "log", "here")
     grandchild = int((tmp_path / "log").read_text().split()[0])

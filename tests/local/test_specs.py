@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from ivcap_client._local import approvals, projects, specs
 from ivcap_client._local.specs import BadSpec
 
-SCRIPT = '# /// script\n# requires-python = ">=3.11"\n# dependencies = ["ivcap-ai-tool>=0.7", "numpy"]\n# ///\nprint(1)\n'
+SCRIPT = (
+    '# /// script\n# requires-python = ">=3.11"\n# dependencies = ["ivcap-ai-tool>=0.7", "numpy"]\n# ///\nprint(1)\n'
+)
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,7 @@ import signal
 import pytest
 
 from ivcap_client._local import launch, specs
-
-from .conftest import TOOL, Desk, gone, until
+from tests.local.running.desk import TOOL, Desk, gone, until
 
 
 def test_a_job_runs_and_its_result_is_what_the_tool_returned(desk: Desk) -> None:
@@ -94,9 +93,14 @@ def test_a_large_result_is_kept_whole(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("spoiled", "said"),
-    [("exit", ["ended with 3 before it was ready", "cannot find my model file"]), ("deaf", ["was not ready within 0.5 s"])],
+    [
+        ("exit", ["ended with 3 before it was ready", "cannot find my model file"]),
+        ("deaf", ["was not ready within 0.5 s"]),
+    ],
 )
-def test_a_tool_that_does_not_start_fails_its_job_with_its_last_words(desk: Desk, spoiled: str, said: list[str]) -> None:
+def test_a_tool_that_does_not_start_fails_its_job_with_its_last_words(
+    desk: Desk, spoiled: str, said: list[str]
+) -> None:
     desk.limit(IVCAP_TOOL_START=0.5 if spoiled == "deaf" else 20)
     job = desk.run(desk.service(env={"PLAIN_TOOL": spoiled}), do="echo")
     assert job.status == "error"

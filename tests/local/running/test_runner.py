@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from ivcap_client._local import launch, pending
-
-from .conftest import Desk, gone, until
+from tests.local.running.desk import Desk, gone, until
 
 
 def test_starters_that_race_share_one_runner(desk: Desk) -> None:
