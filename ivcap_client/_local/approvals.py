@@ -58,7 +58,7 @@ def listed(base_dir: Path) -> list[Approval]:
     for entry in _read(_file(base_dir)):
         spec = specs.from_json(entry)
         try:
-            specs.refreshed(spec)
+            specs.checked(spec)
         except (BadSpec, OSError) as problem:
             found.append(Approval(spec, str(base_dir), str(problem)))
         else:

@@ -47,7 +47,8 @@ class Exchange:
         self.path = path
         self.query: list[tuple[str, str]] = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         self.headers: dict[str, str] = {
-            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
         self.own_base = f"http://127.0.0.1:{port}"
         self.started = False
         self.extra: dict[str, str] = {}

@@ -69,7 +69,8 @@ def main(arguments: list[str]) -> int:
 def _pump(child: subprocess.Popen[bytes], log: str, most: int) -> None:
     assert child.stdout is not None
     handle = child.stdout.fileno()
-    while chunk := os.read(handle, 65536):
+    piece = max(1024, min(65536, most // 2))  # never more at once than a fresh log may hold
+    while chunk := os.read(handle, piece):
         _append(log, chunk, most)
 
 

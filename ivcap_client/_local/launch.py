@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import http.client
 import json
@@ -10,25 +11,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import pending
 from .limits import Limits
 from .specs import ServiceSpec, to_json
 
-if TYPE_CHECKING:
-    import asyncio
-    from concurrent.futures import Future
-
 MOST_LOG = 1024 * 1024
 """Size of the runner's own log at which the next start moves it aside."""
 
 
-class RunnerUnavailable(Exception):
+class RunnerUnavailable(RuntimeError):
     """No runner could be started or reached; the message says why, with the last lines of its log."""
 
 
@@ -44,40 +40,8 @@ class Runner:
     leaving: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Here:
-    """The runner, when it is this very process: what would be requests to it are calls."""
-
-    loop: asyncio.AbstractEventLoop
-    submit: Callable[[str, ServiceSpec, bool], Awaitable[None]]
-    cancel: Callable[[str], Awaitable[bool]]
-    register: Callable[[list[ServiceSpec], bool], Awaitable[None]]
-
-    def call(self, work: Awaitable[Any]) -> Any:
-        """Run on the runner's loop and wait for it, from one of its worker threads."""
-
-        import asyncio  # only the runner comes here; its clients do not pay for the import
-
-        async def awaited() -> Any:
-            return await work
-
-        future: Future[Any] = asyncio.run_coroutine_threadsafe(awaited(), self.loop)
-        return future.result(Limits().spawn)
-
-
-_here: dict[str, Here] = {}
 _starting = threading.Lock()
 _children: list[subprocess.Popen[bytes]] = []
-
-
-@contextmanager
-def serving_here(base_dir: Path, here: Here) -> Iterator[None]:
-    """This process is the runner of `base_dir` for as long as the block lasts."""
-    _here[str(base_dir)] = here
-    try:
-        yield
-    finally:
-        del _here[str(base_dir)]
 
 
 def poke(base_dir: Path | str, job: str, spec: ServiceSpec, *, offline: bool = False) -> None:
@@ -88,9 +52,6 @@ def poke(base_dir: Path | str, job: str, spec: ServiceSpec, *, offline: bool = F
     """
     base = Path(base_dir).resolve()
     pending.record(base, job, spec)
-    if (here := _here.get(str(base))) is not None:
-        here.call(here.submit(job, spec, offline))
-        return
     _insist(base, "POST", f"/.runner/jobs/{job}{_offline(offline)}", to_json(spec), what="run the job")
 
 
@@ -101,8 +62,6 @@ def cancel(base_dir: Path | str, job: str) -> bool:
         RunnerUnavailable: No runner could be started or reached.
     """
     base = Path(base_dir).resolve()
-    if (here := _here.get(str(base))) is not None:
-        return bool(here.call(here.cancel(job)))
     said = _insist(base, "POST", f"/.runner/jobs/{job}/cancel", what="cancel the job")
     return bool(said.get("cancelled"))
 
@@ -127,9 +86,6 @@ def register(base_dir: Path | str, found: list[ServiceSpec], *, offline: bool = 
         RunnerUnavailable: No runner could be started or reached.
     """
     base = Path(base_dir).resolve()
-    if (here := _here.get(str(base))) is not None:
-        here.call(here.register(found, offline))
-        return
     _insist(
         base, "POST", f"/.runner/services{_offline(offline)}", [to_json(s) for s in found], what="register services"
     )
@@ -306,6 +262,14 @@ def _spawn(base: Path) -> subprocess.Popen[bytes]:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,  # it outlives us, and Ctrl-C at our terminal is not for it
         )
+
+
+@atexit.register
+def _part() -> None:
+    """Runners outlive us on purpose, so their handles have nothing to warn about."""
+    for child in _children:
+        if child.poll() is None:
+            child.returncode = 0
 
 
 def _log_tail(base: Path) -> str:

@@ -20,11 +20,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
-from . import launch, pending, takeover
+from . import pending, specs, takeover
 from .approvals import write_private
 from .changes import Changes
 from .dispatch import Dispatcher
@@ -32,6 +31,7 @@ from .gateway import Gateway
 from .limits import Limits
 from .platform import LocalPlatform
 from .runner_routes import RunnerRoutes
+from .runners import InsideRunners
 from .specs import ServiceSpec
 
 log = logging.getLogger(__name__)
@@ -141,10 +141,13 @@ class _Runner:
     def __init__(self, base_dir: Path, limits: Limits, services: Iterable[ServiceSpec], trust_directory: bool) -> None:
         self._base_dir, self._limits = base_dir, limits
         self._stop, self._drain = asyncio.Event(), False
-        self._platform = LocalPlatform(base_dir, services=list(services), trust_directory=trust_directory)
+        self._services, self._trusted = list(services), trust_directory
+        self._registered: dict[str, ServiceSpec] = {}
+        self._platform = LocalPlatform(
+            base_dir, services=self._services, trust_directory=trust_directory, known=self._known
+        )
         self._store = self._platform.store
         self._dispatcher = Dispatcher(base_dir, self._store.jobs, limits, Changes())
-        self._services = list(services)
 
     async def serve(
         self,
@@ -174,6 +177,7 @@ class _Runner:
             about=about,
             idle_in=lambda: None if foreground else self._idle_left(routes),
         )
+        self._platform.runners = InsideRunners(asyncio.get_running_loop(), self._dispatcher, routes)
         public = None if not foreground else (token or "")
         app = Gateway(
             self._platform,
@@ -198,13 +202,10 @@ class _Runner:
         config.h11_max_incomplete_event_size = 128 * 1024
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets))
-        here = launch.Here(
-            asyncio.get_running_loop(), self._submit, self._dispatcher.cancel, self._describe_soon(routes)
-        )
         file = self._base_dir / ".ivcap" / "runner.json"
         try:
             await server.answering.wait()
-            with launch.serving_here(self._base_dir, here), _signals(self._stop.set):
+            with _signals(self._stop.set):
                 recovering = asyncio.create_task(self._recover())
                 write_private(file, json.dumps({**about, "pid": os.getpid(), "token": own}).encode())
                 await routes.register(self._services)
@@ -227,13 +228,15 @@ class _Runner:
             self._platform.close()
 
     def _register(self, found: list[ServiceSpec]) -> None:
-        self._platform.add_services(found)
+        self._registered.update((spec.urn, spec) for spec in found)
 
-    async def _submit(self, job: str, spec: ServiceSpec, offline: bool) -> None:
-        await self._dispatcher.submit(job, spec, offline=offline)
-
-    def _describe_soon(self, routes: RunnerRoutes) -> Callable[[list[ServiceSpec], bool], Any]:
-        return lambda found, offline: routes.register(found, offline=offline)
+    def _known(self) -> list[ServiceSpec]:
+        """What the user added, what stands in a directory the user named, and what clients of this runner brought."""
+        return [
+            *specs.added(self._base_dir),
+            *specs.standing(self._base_dir, self._trusted),
+            *self._registered.values(),
+        ]
 
     def _ask_to_stop(self, at_once: bool) -> None:
         self._drain = True

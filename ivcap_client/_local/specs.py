@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import shlex
 import sys
@@ -21,6 +22,12 @@ MOST_HASHED = 2000
 
 _SUFFIXES = {".py", ".toml", ".txt", ".json", ".yaml", ".yml", ".cfg", ".ini", ".lock", ".sh"}
 _SKIPPED = {"__pycache__", "node_modules", "venv", "env", "build", "dist", "ivcap-artifacts"}
+
+
+log = logging.getLogger(__name__)
+
+_seen: dict[str, tuple[object, ServiceSpec]] = {}
+"""By digest: what the files of a spec looked like, and what was read from them."""
 
 
 class BadSpec(ValueError):
@@ -237,6 +244,40 @@ def refreshed(spec: ServiceSpec) -> ServiceSpec:
     if spec.pinned and now.digest != spec.digest:
         raise BadSpec(f"service {spec.name}: {spec.source} changed since it was added; look at it and add it again")
     return now
+
+
+def checked(spec: ServiceSpec) -> ServiceSpec:
+    """`refreshed` for listings: the files are read again only when one of them looks different.
+
+    Raises:
+        BadSpec: As `refreshed`.
+    """
+    looks = [(str(path), path.stat()) for path in sources(spec)]
+    look = [(path, status.st_mtime_ns, status.st_size, status.st_ino) for path, status in looks]
+    mark = f"{spec.urn} {spec.digest} {spec.pinned}"
+    known = _seen.get(mark)
+    if known is None or known[0] != look:
+        known = _seen[mark] = (look, refreshed(spec))
+    return known[1]
+
+
+def current(spec: ServiceSpec) -> ServiceSpec:
+    """The spec as its files are now, or as it was where they cannot be read or are not approved."""
+    try:
+        return checked(spec)
+    except (BadSpec, OSError):
+        return spec
+
+
+def standing(base_dir: Path, trusted: bool) -> list[ServiceSpec]:
+    """Services that stand in `services/*.toml` of a directory the user named; a broken one is logged."""
+    found = []
+    for path in sorted((base_dir / "services").glob("*.toml")) if trusted else ():
+        try:
+            found.append(from_toml(path))
+        except BadSpec as problem:
+            log.warning("%s is skipped: %s", path, problem)
+    return found
 
 
 def to_json(spec: ServiceSpec) -> dict[str, Any]:

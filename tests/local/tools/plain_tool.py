@@ -1,7 +1,7 @@
 """A tool that speaks the service contract with the standard library only: an outside party that starts in no time.
 
-What a job does is in its request: `{"do": "echo" | "sleep" | "die" | "hang" | "none" | "large" | "value" | "boom" | "events"
-| "environment" | "ask", …}`. PLAIN_TOOL in the environment spoils the start: `exit`, `deaf`.
+What a job does is in its request: `{"do": "echo" | "sleep" | "die" | "hang" | "none" | "large" | "value" | "boom" |
+"events" | "environment" | "ask", …}`. PLAIN_TOOL in the environment spoils the start: `exit`, `deaf`.
 """
 
 from __future__ import annotations
@@ -93,7 +93,12 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/_healtz":
             self.answer(200, "application/json", b'{"version": "1"}')
         elif self.path == "/":
-            tool = {"$schema": "urn:sd-core:schema.ai-tool.1", "name": "plain", "fn_schema": SCHEMA, "description": "A tool."}
+            tool = {
+                "$schema": "urn:sd-core:schema.ai-tool.1",
+                "name": "plain",
+                "fn_schema": SCHEMA,
+                "description": "A tool.",
+            }
             self.answer(200, "application/json", json.dumps(tool).encode())
         elif self.path.startswith("/jobs/"):
             job = self.path.rpartition("/")[2]

@@ -1,0 +1,72 @@
+"""The guard, as a process of its own between this one and a child."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ivcap_client._local import guard
+
+FOREVER = "import time; print('here', flush=True); time.sleep(3600)"
+
+
+def started(log: Path, code: str, most: int = 100_000) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(guard.command(str(log), most, [sys.executable, "-c", code]), stdin=subprocess.PIPE)
+
+
+def waited(path: Path, text: str) -> None:
+    limit = time.monotonic() + 20
+    while not path.exists() or text not in path.read_text():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+def closed(process: subprocess.Popen[bytes]) -> int:
+    assert process.stdin is not None
+    process.stdin.close()
+    return process.wait(20)
+
+
+def test_the_child_and_what_it_started_end_when_the_pipe_closes(tmp_path: Path) -> None:
+    code = (
+        f"import subprocess, sys, os; print(subprocess.Popen([sys.executable, '-c', {FOREVER!r}]).pid, flush=True);"
+        + FOREVER
+    )
+    process = started(tmp_path / "log", code)
+    waited(tmp_path / "log", "here")
+    grandchild = int((tmp_path / "log").read_text().split()[0])
+    assert closed(process) == 128 + signal.SIGKILL
+    limit = time.monotonic() + 20
+    while os.path.exists(f"/proc/{grandchild}") and " Z " not in Path(f"/proc/{grandchild}/stat").read_text():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+def test_a_request_to_end_is_passed_on_and_the_exit_code_comes_back(tmp_path: Path) -> None:
+    code = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7));" + FOREVER
+    process = started(tmp_path / "log", code)
+    waited(tmp_path / "log", "here")
+    process.terminate()
+    assert process.wait(20) == 7
+    closed(process)
+
+
+def test_a_log_never_outgrows_its_bound(tmp_path: Path) -> None:
+    log = tmp_path / "deep" / "log"
+    process = started(log, "for n in range(5000): print(f'line {n:04d}')", most=10_000)
+    assert process.wait(20) == 0
+    closed(process)
+    assert log.stat().st_size <= 10_000
+    assert (tmp_path / "deep" / "log.1").stat().st_size <= 10_000
+    assert log.read_text().splitlines()[-1] == "line 4999"
+
+
+def test_a_command_that_is_not_there_is_told_in_the_log(tmp_path: Path) -> None:
+    process = subprocess.Popen(guard.command(str(tmp_path / "log"), 1000, ["/no/such"]), stdin=subprocess.PIPE)
+    assert process.wait(20) == 127
+    closed(process)
+    assert "cannot start /no/such" in (tmp_path / "log").read_text()
