@@ -1,0 +1,37 @@
+"""A Python MCP client: start the server, find a tool, call it, read what it made."""
+
+import sys
+
+import anyio
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from ivcap_mcp import examples
+
+ARGUMENTS = ["-m", "ivcap_mcp", "--local-dir", "study", "--service", str(examples.path("rehearsal.py"))]
+
+
+async def progress(done: float, total: float | None, message: str | None) -> None:
+    if message and message.startswith("Part"):
+        print(f"  {message}")
+
+
+async def main() -> None:
+    async with Client(stdio_client(StdioServerParameters(command=sys.executable, args=ARGUMENTS))) as client:
+        # A new service's environment is built first; its tool is listed once that is done.
+        while "rehearsal" not in [tool.name for tool in (await client.list_tools()).tools]:
+            await anyio.sleep(0.5)
+
+        result = await client.call_tool("rehearsal", {"outcome": "artifact", "steps": 2}, progress_callback=progress)
+        found = result.structured_content
+        while "next" in found:  # the job takes longer than a call may: go on as the answer says
+            result = await client.call_tool(found["next"]["tool"], found["next"]["arguments"])
+            found = result.structured_content
+            found = found.get("result", found)
+        print(found["outcome"], found["artifact"].rpartition(":")[0])
+
+        contents = (await client.read_resource(found["artifact"])).contents[0]
+        print(contents.mime_type)
+
+
+anyio.run(main)
