@@ -22,7 +22,8 @@ async def main() -> None:
         while "rehearsal" not in [tool.name for tool in (await client.list_tools()).tools]:
             await anyio.sleep(0.5)
 
-        result = await client.call_tool("rehearsal", {"outcome": "artifact", "steps": 2}, progress_callback=progress)
+        asked = {"outcome": "artifact", "steps": 2, "seconds": 1}
+        result = await client.call_tool("rehearsal", asked, progress_callback=progress)
         found = result.structured_content
         while "next" in found:  # the job takes longer than a call may: go on as the answer says
             result = await client.call_tool(found["next"]["tool"], found["next"]["arguments"])
