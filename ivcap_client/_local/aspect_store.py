@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import times
 from .identity import ACCOUNT, POLICY_ASPECT, new_uuid, urn, uuid_of
 from .index import Connection
 from .mirror import Mirror, Record
 
+T = TypeVar("T")
+
 if TYPE_CHECKING:
     from .store import Store
 
-COLUMNS = "id, entity, schema, content, content_type, policy, account, asserter, retracter, replaces, valid_from, valid_to, origin"
+COLUMNS = (
+    "id, entity, schema, content, content_type, policy, account, asserter, retracter, replaces,"
+    " valid_from, valid_to, origin"
+)
 
 MOST_TRIES = 100
 """Replacing an aspect starts over when somebody else replaced it meanwhile; each time, somebody else was done."""
@@ -200,9 +205,14 @@ class AspectStore:
         self.mirror.catch_up()
         return self._store.index.read(lambda c: self._live(c, entity, schema))
 
-    def read(self, work: Callable[[Connection], list[AspectRow]]) -> list[AspectRow]:
-        """Run a query over the rows after noticing files changed by hand; empty when there is no store yet."""
-        if not self._store.present():
+    def read(self, work: Callable[[Connection], list[T]], *, always: bool = False) -> list[T]:
+        """Run a query over the rows after noticing files changed by hand.
+
+        Args:
+            work: The query.
+            always: Run it even if there is no directory yet, because it knows rows that are in no file.
+        """
+        if not always and not self._store.present():
             return []
         self.mirror.catch_up()
         return self._store.index.read(work)

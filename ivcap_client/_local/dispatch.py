@@ -21,7 +21,8 @@ from .changes import Changes
 from .descriptions import BadDescription
 from .environments import EnvironmentFailed
 from .fleet import Fleet
-from .job_store import JobStore, LocalJob
+from .job_record import LocalJob
+from .job_store import JobStore
 from .limits import Limits
 from .specs import BadSpec, ServiceSpec
 from .streams import Inflow

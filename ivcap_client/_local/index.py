@@ -7,6 +7,7 @@ import logging
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -31,7 +32,8 @@ CREATE TABLE intents(kind TEXT, id TEXT, at INTEGER, PRIMARY KEY(kind, id)) WITH
 CREATE TABLE problems(kind TEXT, id TEXT, path TEXT, message TEXT, PRIMARY KEY(kind, id)) WITHOUT ROWID;
 CREATE TABLE boots(id TEXT PRIMARY KEY);
 CREATE TABLE aspects(
-  id TEXT NOT NULL UNIQUE, entity TEXT NOT NULL, schema TEXT NOT NULL, content TEXT NOT NULL, content_type TEXT NOT NULL,
+  id TEXT NOT NULL UNIQUE, entity TEXT NOT NULL, schema TEXT NOT NULL, content TEXT NOT NULL,
+  content_type TEXT NOT NULL,
   policy TEXT NOT NULL, account TEXT NOT NULL, asserter TEXT NOT NULL, retracter TEXT, replaces TEXT,
   valid_from INTEGER NOT NULL, valid_to INTEGER, origin TEXT NOT NULL);
 CREATE INDEX aspects_by_time ON aspects(valid_from, id, schema, entity);
@@ -76,6 +78,7 @@ class Index:
         self._fill, self._settle = fill, settle
         self._lock = threading.RLock()
         self._idle: list[Connection] = []
+        weakref.finalize(self, _close, self._idle, os.getpid())
         self._owner = 0
         self._identity: tuple[int, int] | None = None
         self._abandoned: list[list[Connection]] = []
@@ -99,10 +102,9 @@ class Index:
     def close(self) -> None:
         """Close every connection that is not in use."""
         with self._lock:
-            idle, self._idle, self._identity = self._idle, [], None
+            self._identity = None
             if self._owner == os.getpid():
-                for connection in idle:
-                    connection.close()
+                _close(self._idle)
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[Connection]:
@@ -135,13 +137,12 @@ class Index:
         """Make sure that the file we are connected to is the one in the directory."""
         if self._owner != os.getpid():
             # Closing a parent's connection in a child would release the parent's locks, so they are only put aside.
-            self._abandoned.append(self._idle)
-            self._idle, self._identity, self._owner = [], None, os.getpid()
+            self._abandoned.append(self._idle[:])
+            self._idle.clear()
+            self._identity, self._owner = None, os.getpid()
         identity = _identity(self.path)
         if identity is None or identity != self._identity:
-            for connection in self._idle:
-                connection.close()
-            self._idle = []
+            _close(self._idle)
             self._open()
             identity = self._identity = _identity(self.path)
         if identity is None:
@@ -224,6 +225,12 @@ class Index:
     def _delete(self) -> None:
         for end in ("", "-wal", "-shm", "-journal"):
             self.path.with_name(self.path.name + end).unlink(missing_ok=True)
+
+
+def _close(connections: list[Connection], owner: int | None = None) -> None:
+    if owner is None or owner == os.getpid():
+        while connections:
+            connections.pop().close()
 
 
 def transaction(connection: Connection, work: Callable[[Connection], T]) -> T:

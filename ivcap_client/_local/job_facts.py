@@ -11,7 +11,7 @@ from .aspect_store import AspectRow, derived
 from .identity import SCHEMA_JOB, SCHEMA_JOB_RESULT, SCHEMA_USED, derived_uuid
 
 if TYPE_CHECKING:
-    from .job_store import LocalJob
+    from .job_record import LocalJob
 
 MOST_RESULT = 256 * 1024
 """Bytes of a result that stand in its aspect; of a larger one only type, size and where to read it."""
@@ -105,7 +105,7 @@ def _result(job: LocalJob, path: Path) -> list[AspectRow]:
     else:
         size = path.stat().st_size if path.exists() else 0
         content["size"] = size
-        if 0 < size <= MOST_RESULT and "json" in job.result_content_type or "vnd.ivcap" in job.result_content_type:
+        if (0 < size <= MOST_RESULT and "json" in job.result_content_type) or "vnd.ivcap" in job.result_content_type:
             try:
                 value = json.loads(path.read_bytes())
             except (OSError, ValueError):

@@ -128,7 +128,7 @@ class Mirror:
     def _finish_intents(self, connection: Connection) -> None:
         rows = connection.execute("SELECT id FROM intents WHERE kind = ?", (self.kind,)).fetchall()
         for (id,) in rows:
-            # An owner that lives renames and commits in one transaction, so a changed file seen here has lost its owner.
+            # A living owner renames and commits in one transaction, so a changed file seen here has lost its owner.
             if self._changed(connection, id):
                 self._finish(connection, id)
 

@@ -19,7 +19,7 @@ from .specs import ServiceSpec
 
 if TYPE_CHECKING:
     from .dispatch import Dispatcher
-    from .job_store import LocalJob
+    from .job_record import LocalJob
     from .platform import Spec
     from .runner_routes import RunnerRoutes
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 import threading
 import time
+import weakref
 from pathlib import Path
 
 from . import times
@@ -36,7 +38,7 @@ class Store:
         self._index: Index | None = None
         self._prepared = False
         self._lock = threading.Lock()
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch: Path | None = None
         self.aspects = AspectStore(self)
         self.artifacts = ArtifactStore(self)
         self.jobs = JobStore(self)
@@ -82,7 +84,7 @@ class Store:
         for name in ("artifacts", "uploads", "jobs", "logs", "tmp"):
             (self.hidden / name).mkdir(exist_ok=True)
         with self._lock:
-            # An index made while the directory could not be written lives elsewhere; from now on it belongs here.
+            # An index made before there was a directory, or while it could not be written, lives elsewhere.
             if self._index is not None and not self._prepared and self._index.path != self._index_path():
                 self._index.close()
                 self._index = None
@@ -92,11 +94,8 @@ class Store:
         """Close the index. The store can be used again; it then opens a new one."""
         with self._lock:
             index, self._index = self._index, None
-            scratch, self._scratch = self._scratch, None
         if index is not None:
             index.close()
-        if scratch is not None:
-            scratch.cleanup()
 
     def _fill(self, connection: Connection) -> None:
         for mirror in (self.artifacts.mirror, self.jobs.mirror, self.aspects.mirror):
@@ -128,6 +127,8 @@ class Store:
                 continue  # somebody else removed it, or may not be ours to remove
 
     def _index_path(self) -> Path:
+        if not self.base_dir.is_dir():
+            return self._scratch_index()
         if not _on_network(self.base_dir):
             try:
                 self.hidden.mkdir(mode=0o700, exist_ok=True)
@@ -144,10 +145,14 @@ class Store:
                 return cache / f"{name}.sqlite"
         except OSError:
             pass
-        # Nowhere to keep it: an index for this process alone.
+        return self._scratch_index()
+
+    def _scratch_index(self) -> Path:
+        """Return an index for this process alone: there is no directory yet, or nowhere to keep one."""
         if self._scratch is None:
-            self._scratch = tempfile.TemporaryDirectory(prefix="ivcap-index-")
-        return Path(self._scratch.name) / "index.sqlite"
+            self._scratch = Path(tempfile.mkdtemp(prefix="ivcap-index-"))
+            weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
+        return self._scratch / "index.sqlite"
 
 
 def _cache_dir() -> Path:

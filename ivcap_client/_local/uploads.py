@@ -16,7 +16,8 @@ from .._core.messages import Source
 from .._io.files import PIECE, locked, pieces, write_all
 
 if TYPE_CHECKING:
-    from .artifact_store import ArtifactStore, LocalArtifact
+    from .artifact_record import LocalArtifact
+    from .artifact_store import ArtifactStore
 
 MOST_HASHES = 256
 """Running hashes kept in memory; a forgotten one is computed again from the file."""
@@ -152,7 +153,7 @@ class Uploads:
                     return artifact
                 final = self._artifacts.files.parent / artifact.path if artifact.path else None
                 if final is not None and artifact.status == "ready" and final.exists():
-                    # Somebody else was faster, or died between linking and unlinking; our open may have made a new part.
+                    # Somebody was faster, or died between linking and unlinking; our open may have made a new part.
                     if part.exists() and (os.path.samefile(part, final) or part.stat().st_size == 0):
                         part.unlink(missing_ok=True)
                         self._forget(id)
@@ -191,6 +192,10 @@ class Uploads:
         finally:
             os.close(handle)
         return again
+
+    def close(self, artifact: LocalArtifact) -> None:
+        """Remember that a ready artifact of unannounced length is whole."""
+        self._artifacts.save(replace(artifact, open_ended=False, length=artifact.size))
 
     def _known(self, id: str) -> LocalArtifact:
         found = self._artifacts.record(id)

@@ -1,0 +1,142 @@
+"""Finding aspects: the parameters of a list request as SQL, and the JSONPath that SQL cannot do."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import filters, jsonpath
+from .aspect_store import COLUMNS, AspectRow
+from .cursors import Key
+from .index import Connection
+from .listing import Where, order_of, rows
+
+FIELDS = {
+    "id": "id",
+    "entity": "entity",
+    "schema": "schema",
+    "content-type": "content_type",
+    "policy": "policy",
+    "account": "account",
+    "asserter": "asserter",
+    "created-by": "asserter",
+    "retracted-by": "coalesce(retracter, '')",
+    "replaces": "coalesce(replaces, '')",
+}
+"""Fields that a filter may name."""
+
+# Of a large content only the start takes part in sorting: a cursor must carry it.
+_ORDER = {
+    "id": "id",
+    "entity": "entity",
+    "schema": "schema",
+    "content": "substr(content, 1, 200)",
+    "policy": "policy",
+    "account": "account",
+    "created_by": "asserter",
+    "asserter": "asserter",
+    "retracted_by": "coalesce(retracter, '')",
+    "replaces": "coalesce(replaces, '')",
+    "valid_from": "valid_from",
+    "valid_to": "coalesce(valid_to, 9223372036854775807)",
+}
+_CONTENT_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class AspectQuery:
+    """What to find.
+
+    Attributes:
+        entity: Exact.
+        schema: Exact, or with `%` for any text.
+        path: JSONPath that must match something in the content.
+        condition: Filter over `FIELDS`.
+        at: Moment in microseconds at which the aspects were valid; `None`: valid now.
+        order_by: Comma list of names; an unknown one is a key of the content.
+        descending: Direction.
+        content: Whether the content is wanted.
+    """
+
+    entity: str | None = None
+    schema: str | None = None
+    path: jsonpath.Path | None = None
+    condition: filters.Condition | None = None
+    at: int | None = None
+    order_by: str | None = None
+    descending: bool = True
+    content: bool = True
+
+
+def find(
+    connection: Connection, query: AspectQuery, tables: Sequence[str], after: tuple[Key, ...], limit: int
+) -> list[tuple[AspectRow, tuple[Key, ...]]]:
+    """Return up to `limit` aspects after a place, each with its sort keys."""
+    where = _where(connection, query, tables)
+    if where is None:
+        return []
+    order = order_of(query.order_by, _ORDER, "valid_from", "id", descending=query.descending, other=_content_key)
+    if after and len(after) != len(order.keys):
+        return []
+    wanted = query.content or query.path is not None
+    columns = COLUMNS.split(", ") if wanted else [name if name != "content" else "''" for name in COLUMNS.split(", ")]
+    path = query.path
+    found: list[tuple[AspectRow, tuple[Key, ...]]] = []
+    for values, keys in rows(connection, tables, columns, where, order, after, most=limit if path is None else None):
+        row = AspectRow(*values)
+        if path is not None and not path.matches(json.loads(row.content)):
+            continue
+        found.append((row, keys))
+        if len(found) == limit:
+            break
+    return found
+
+
+def _where(connection: Connection, query: AspectQuery, tables: Sequence[str]) -> Where | None:
+    where = Where()
+    if query.at is None:
+        where = where.plus("valid_to IS NULL")
+    else:
+        where = where.plus("valid_from <= ?", query.at).plus("valid_to IS NULL OR valid_to > ?", query.at)
+    if query.entity is not None:
+        where = where.plus("entity = ?", query.entity)
+    if query.schema is not None:
+        if "%" not in query.schema:
+            where = where.plus("schema = ?", query.schema)
+        else:
+            schemas = _schemas(connection, query.schema, tables)
+            if not schemas:
+                return None
+            if len(schemas) == 1:
+                where = where.plus("schema = ?", schemas[0])
+            else:
+                # The plus sign keeps SQLite from collecting and sorting all of them instead of walking in order.
+                where = where.plus(f"+schema IN ({', '.join('?' * len(schemas))})", *schemas)
+    if query.condition is not None:
+        text, values = filters.sql(query.condition, FIELDS)
+        where = where.plus(text, *values)
+    if query.path is not None:
+        for piece in query.path.needs:
+            where = where.plus("instr(content, ?) > 0", piece)
+    return where
+
+
+def _schemas(connection: Connection, pattern: str, tables: Sequence[str]) -> list[str]:
+    """Return the schemas that fit a pattern, stepping from one distinct value to the next in the index."""
+    found: dict[str, None] = {}
+    for table in tables:
+        text: str | None = ""
+        while text is not None:
+            row = connection.execute(f"SELECT min(schema) FROM {table} WHERE schema > ?", (text,)).fetchone()  # noqa: S608
+            text = row[0]
+            if text is not None and filters.like(text, pattern):
+                found[text] = None
+    return list(found)
+
+
+def _content_key(name: str) -> str | None:
+    if not _CONTENT_KEY.match(name):
+        return None
+    return f"coalesce(json_extract(content, '$.\"{name}\"'), '')"
