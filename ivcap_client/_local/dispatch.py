@@ -153,7 +153,7 @@ class Dispatcher:
 
         def both() -> tuple[bool, list[dict[str, Any]]]:
             now = self._jobs.find(job.id)
-            return now is None or now.status in ("succeeded", "failed", "error"), self._jobs.events(job, after)
+            return now is None or now.ended, self._jobs.events(job, after)
 
         return await self.disk(both)
 

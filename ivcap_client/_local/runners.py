@@ -13,7 +13,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import descriptions, launch, pending, specs
+from . import descriptions, launch, openapi, pending, specs
 from .following import FollowedEvents, follow
 from .specs import ServiceSpec
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .runner_routes import RunnerRoutes
 
 log = logging.getLogger(__name__)
+
+DESCRIBED_AT = openapi.CANCEL_ROUTE
+"""The route clients look for before they cancel; importing its module makes the platform list it."""
 
 T = TypeVar("T")
 
