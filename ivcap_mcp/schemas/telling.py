@@ -72,7 +72,7 @@ class Teller:
                 return [self._complaint(path, error.instance, self._alternatives(error))]
             case "uniqueItems":
                 return [self._complaint(path, error.instance, "items that all differ")]
-            case "not":
+            case "not" if error.validator_value != {}:
                 return [self._complaint(path, error.instance, "something the schema does not exclude")]
             case "dependentRequired" | "contains" | "propertyNames" | "unevaluatedProperties" | "unevaluatedItems":
                 return [self._complaint(path, error.instance, one_line(f"{error.validator}: {error.message}", 300))]

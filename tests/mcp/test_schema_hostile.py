@@ -82,8 +82,10 @@ def test_references_that_never_end_are_left_out_with_a_note(schema: dict[str, An
 
 @pytest.mark.parametrize(
     "reference",
-    ["https://example.org/s.json", "#/$defs/none", "#nowhere", "other.json#/a", "file:///etc/passwd", "http://[", 7]
-    + ["#/properties/b/enum/0", "#/%zz", "urn:x:y"],
+    [
+        *("https://example.org/s.json", "#/$defs/none", "#nowhere", "other.json#/a", "file:///etc/passwd", "http://["),
+        *("#/properties/b/enum/0", "#/%zz", "urn:x:y", 7),
+    ],
 )
 def test_a_reference_that_leads_nowhere_is_open_and_noted_and_never_fetched(reference: Any) -> None:
     schema = prop({"$ref": reference}, required=["a"])
@@ -114,7 +116,10 @@ def test_recursion_through_several_types_stays_open_to_all_of_them() -> None:
 
 
 def test_references_that_multiply_are_shown_less_deep_or_not_at_all() -> None:
-    defs = {f"d{i}": {"type": "object", "properties": {k: {"$ref": f"#/$defs/d{i + 1}"} for k in "abcdef"}} for i in range(30)}
+    defs = {
+        f"d{i}": {"type": "object", "properties": {k: {"$ref": f"#/$defs/d{i + 1}"} for k in "abcdef"}}
+        for i in range(30)
+    }
     schema = {"$ref": "#/$defs/d0", "$defs": {**defs, "d30": {"type": "string"}}}
     published = publish(schema)
     assert len(json.dumps(published.schema)) < 256 * 1024

@@ -11,19 +11,21 @@ from ivcap_mcp.text import clip, one_line, stripped
 
 @pytest.mark.parametrize(
     "hidden",
-    ["\x00", "\r", "\x1b", "\x7f", "\x85", "\u200b", "\u202e", "\u2066", "\u2028", "\u2029", "\ufeff", "\u00ad"]
-    + ["\U000e0041", "\U000e0100", "\U000e0fff", "\ud800", "\u200d", "\u200c"],
+    [
+        *("\x00", "\r", "\x1b", "\x7f", "\x85", "\u200b", "\u202e", "\u2066", "\u2028", "\u2029", "\ufeff", "\u00ad"),
+        *("\U000e0041", "\U000e0100", "\U000e0fff", "\ud800", "\u200d", "\u200c"),
+    ],
 )
 def test_what_cannot_be_seen_is_removed(hidden: str) -> None:
     assert stripped(f"a{hidden}b") == "ab"
 
 
-@pytest.mark.parametrize("seen", ["\n", "\t", "\u0600", "\u0605", "\u06dd", "\u08e2", "\U000110bd", "é", "👍", "\u0301"])
+@pytest.mark.parametrize("seen", ["\n", "\t", "\u0600", "\u0605", "\u06dd", "\u08e2", "\U000110bd", "é", "\u0301"])
 def test_what_is_read_stays(seen: str) -> None:
     assert stripped(f"a{seen}b") == f"a{seen}b"
 
 
-@pytest.mark.parametrize("word", ["می\u200cخواهم", "क्\u200dष", "ශ්\u200dරී"])
+@pytest.mark.parametrize("word", ["نمی\u200cشود", "क्\u200dष", "ශ්\u200dරී"])
 def test_a_joiner_stays_where_letters_need_it(word: str) -> None:
     assert stripped(word) == word
 
