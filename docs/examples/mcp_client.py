@@ -11,7 +11,7 @@ from ivcap_mcp import examples
 ARGUMENTS = ["-m", "ivcap_mcp", "--local-dir", "study", "--service", str(examples.path("rehearsal.py"))]
 
 
-async def progress(done: float, total: float | None, message: str | None) -> None:
+async def tell(progress: float, total: float | None, message: str | None) -> None:
     if message and message.startswith("Part"):
         print(f"  {message}")
 
@@ -19,11 +19,11 @@ async def progress(done: float, total: float | None, message: str | None) -> Non
 async def main() -> None:
     async with Client(stdio_client(StdioServerParameters(command=sys.executable, args=ARGUMENTS))) as client:
         # A new service's environment is built first; its tool is listed once that is done.
-        while "rehearsal" not in [tool.name for tool in (await client.list_tools()).tools]:
+        while not any(tool.name == "rehearsal" for tool in (await client.list_tools()).tools):
             await anyio.sleep(0.5)
 
         asked = {"outcome": "artifact", "steps": 2, "seconds": 1}
-        result = await client.call_tool("rehearsal", asked, progress_callback=progress)
+        result = await client.call_tool("rehearsal", asked, progress_callback=tell)
         found = result.structured_content
         while "next" in found:  # the job takes longer than a call may: go on as the answer says
             result = await client.call_tool(found["next"]["tool"], found["next"]["arguments"])

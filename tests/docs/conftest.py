@@ -1,4 +1,4 @@
-"""A place to run what the pages show: a fresh directory, nothing of this user's, environments of tools kept between runs."""
+"""A place to run what the pages show: fresh, with nothing of this user's but the environments of tools."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Place:
     directory: Path
     variables: dict[str, str]
 
-    def run(self, *words: str, fails: bool = False) -> str:
-        """What a command says on stdout; it must end with 0, or with another code if it `fails`."""
+    def run(self, *words: str) -> str:
+        """What a command says on stdout; it must end with 0."""
         done = subprocess.run(
             words, cwd=self.directory, env=self.variables, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
-        assert (done.returncode != 0) is fails, f"ended with {done.returncode}\n{done.stdout}{done.stderr}"
+        assert done.returncode == 0, f"ended with {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
     def python(self, *words: str) -> str:

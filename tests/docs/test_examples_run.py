@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from doctest import ELLIPSIS, OutputChecker
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 import anyio
 import httpx
@@ -46,24 +47,29 @@ def test_the_first_tool_finds_the_longest_dry_run(place: Place) -> None:
 
 
 def test_an_embedded_server_serves_its_services_over_stdio(place: Place) -> None:
-    async def listed() -> set[str]:
-        command = StdioServerParameters(
-            command=sys.executable,
-            args=[str(EXAMPLES / "embed_server_stdio.py")],
-            env=place.variables,
-            cwd=place.directory,
-        )
-        with open(place.directory / "log", "w") as log, anyio.fail_after(60):
-            async with Client(stdio_client(command, errlog=log)) as client:
-                assert "the platform of this study" in (client.instructions or "")
-                while "rehearsal" not in (names := {tool.name for tool in (await client.list_tools()).tools}):
-                    await anyio.sleep(0.1)
-                return names
-
-    assert {"rehearsal", "run_service", "get_job"} <= anyio.run(listed)
+    command = StdioServerParameters(
+        command=sys.executable,
+        args=[str(EXAMPLES / "embed_server_stdio.py")],
+        env=place.variables,
+        cwd=place.directory,
+    )
+    with open(place.directory / "log", "w") as log:
+        names = anyio.run(partial(names_once_prepared, command, log))
+    assert {"rehearsal", "run_service", "get_job"} <= names
 
 
-def test_the_mounted_app_asks_for_its_token_and_lists_tools(place: Place) -> None:
+async def names_once_prepared(command: StdioServerParameters, log: TextIO) -> set[str]:
+    with anyio.fail_after(60):
+        async with Client(stdio_client(command, errlog=log)) as client:
+            assert "the platform of this study" in (client.instructions or "")
+            while True:
+                names = {tool.name for tool in (await client.list_tools()).tools}
+                if "rehearsal" in names:
+                    return names
+                await anyio.sleep(0.1)
+
+
+def test_the_http_app_asks_for_its_token_and_lists_tools(place: Place) -> None:
     async def listed(url: str) -> list[str]:
         from mcp.client.streamable_http import streamable_http_client
         from mcp.shared._httpx_utils import create_mcp_http_client
