@@ -280,6 +280,7 @@ class JobStore:
         job = of_record(record)
         if job.id != id:
             raise ValueError(f"its 'id' is {job.id!r}, which is not the name of the file")
+        stated = facts(job, self._path(id, "result"))
         connection.execute(
             "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -296,7 +297,7 @@ class JobStore:
             ),
         )
         connection.execute("DELETE FROM aspects WHERE origin = ?", (f"job:{id}",))
-        insert(connection, facts(job, self._path(id, "result")))
+        insert(connection, stated)
 
     def drop(self, connection: Connection, id: str) -> None:
         """Remove the rows of a record that is gone."""
