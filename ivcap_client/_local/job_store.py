@@ -132,6 +132,7 @@ class JobStore:
         id = uuid_of(job, "job")
         if id is None or not self._store.present():
             return None
+        self.mirror.recover()
 
         def work(connection: Connection) -> str | None:
             row = connection.execute("SELECT record FROM jobs WHERE id = ?", (id,)).fetchone()
@@ -271,7 +272,10 @@ class JobStore:
 
     def read(self, work: Callable[[Connection], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
         """Run a query over the rows; empty when there is no store yet."""
-        return self._store.index.read(work) if self._store.present() else []
+        if not self._store.present():
+            return []
+        self.mirror.recover()
+        return self._store.index.read(work)
 
     # Rows, called by the mirror
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from .._io.files import sync_directory, write_temp
-from .index import Connection, Index
+from .index import BUSY, Connection, Index
 
 T = TypeVar("T")
 Record = dict[str, Any]
@@ -23,6 +23,12 @@ _FILE = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.json\Z")
 
 TICK = 50_000_000
 """Nanoseconds within which two changes of a directory may carry the same time stamp (kernels count in ticks)."""
+
+WRITING = 1_000_000_000
+"""Nanoseconds that a write takes at most when nobody died; before that an intent is nobody else's business."""
+
+ABANDONED = int(2 * BUSY * 1e9)
+"""Nanoseconds after which the owner of an intent, who waits at most `BUSY` for its turn, must be dead."""
 
 MOST_NAMES = 10_000
 """Up to this many records, a directory that was written a moment ago is compared by names once more."""
@@ -129,11 +135,23 @@ class Mirror:
             (_mtime(self.directory), time.time_ns(), self.kind, before),
         )
 
+    def recover(self) -> None:
+        """Finish what another process left half done when it was killed, if there is such a thing."""
+        index = self._index()
+        if index.read(self._left):
+            index.write(self._finish_intents)
+
+    def _left(self, connection: Connection) -> bool:
+        found = connection.execute(
+            "SELECT 1 FROM intents WHERE kind = ? AND at < ? LIMIT 1", (self.kind, time.time_ns() - WRITING)
+        )
+        return found.fetchone() is not None
+
     def _finish_intents(self, connection: Connection) -> None:
-        rows = connection.execute("SELECT id FROM intents WHERE kind = ?", (self.kind,)).fetchall()
-        for (id,) in rows:
+        rows = connection.execute("SELECT id, at FROM intents WHERE kind = ?", (self.kind,)).fetchall()
+        for id, at in rows:
             # A living owner renames and commits in one transaction, so a changed file seen here has lost its owner.
-            if self._changed(connection, id):
+            if self._changed(connection, id) or at < time.time_ns() - ABANDONED:
                 self._finish(connection, id)
 
     def _finish(self, connection: Connection, id: str) -> None:
