@@ -186,7 +186,6 @@ def test_threads_share_a_store_and_it_can_be_used_after_close_and_fork(tmp_path:
     store.close()
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_directory_can_be_read_and_refuses_writes_by_name(
     ask: Asker, base_dir: Path, opened: Callable[..., Asker]
 ) -> None:
@@ -197,6 +196,8 @@ def test_a_read_only_directory_can_be_read_and_refuses_writes_by_name(
     for directory in directories:
         directory.chmod(0o500)
     try:
+        if os.access(base_dir, os.W_OK):
+            pytest.skip("this user may write anywhere")
         again = opened(base_dir)
         assert [item["id"] for item in again.aspects()] == [id]
         body = again.refused(403, "POST", "/1/aspects", body=b"{}", entity="urn:e", schema="urn:s")
