@@ -11,7 +11,7 @@ import logging
 import re
 from urllib.parse import unquote
 
-from . import failures, secrets_kept
+from . import batch, failures, secrets_kept
 from .dispatch import HELD_WHOLE, Dispatcher, Run
 from .exchanges import Answer, Exchange, TooLarge, fail, send_json
 from .tools import Tool
@@ -49,6 +49,8 @@ class Sidecar:
             await self._result(exchange, tool, plain[len("/results/") :])
         elif method == "GET" and plain == "/1/secret":
             await self._secret(exchange, tool)
+        elif method == "GET" and plain == "/next_job" and tool.spec.kind == "batch":
+            await self._next_job(exchange, tool)
         elif plain.startswith("/1/"):
             await self._data(exchange, tool, path, plain, prefix)
         else:
@@ -69,6 +71,20 @@ class Sidecar:
             # Each post blocks the tool until it is answered, and the library ignores what we say (service-contract §5).
             await self._dispatcher.event(run, data if len(body) <= MOST_EVENT else _shortened(data))
         await exchange.reply(204, {})
+
+    async def _next_job(self, exchange: Exchange, tool: Tool) -> None:
+        found = [self._dispatcher.run_of(tool, job) for job in tool.jobs]
+        run = next((item for item in found if item is not None and not item.fetched), None)
+        if run is None:
+            await send_json(exchange, 200, batch.DONE)
+            return
+        run.fetched = True
+        body = await self._dispatcher.request_body(run)
+        try:
+            await send_json(exchange, 200, batch.envelope(run.job.urn, run.job.request_content_type, body))
+        except ValueError as problem:
+            await self._dispatcher.finish(run, "failed", message=f"the input was not accepted: {problem}")
+            await send_json(exchange, 200, batch.DONE)
 
     async def _result(self, exchange: Exchange, tool: Tool, job: str) -> None:
         run = self._dispatcher.run_of(tool, job)
