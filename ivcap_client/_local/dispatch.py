@@ -132,7 +132,11 @@ class Dispatcher:
         except OSError as problem:
             log.exception("job %s: its result could not be kept", run.job.urn)
             told = f"the result could not be stored: {problem}"
-            first = await self.disk(store, status="error", content_type=None, body=None, message=told)
+            try:
+                first = await self.disk(store, status="error", content_type=None, body=None, message=told)
+            except OSError:
+                log.exception("job %s: nor could its end; the next runner will say so", run.job.urn)
+                first = False
         self._over(run, stuck=stuck)
         return first
 
@@ -203,7 +207,10 @@ class Dispatcher:
         except ToolUnreachable as problem:
             await self._unreachable(run, str(problem))
         except asyncio.CancelledError:
-            self._over(run)
+            if (
+                not run.done.is_set()
+            ):  # the runner ends before the tool had the job: it stays scheduled, for the next one
+                self._over(run, forget=False)
             raise
         except Exception as problem:
             log.exception("job %s", run.job.urn)
@@ -316,7 +323,7 @@ class Dispatcher:
         # From the builder's thread as well as from the loop, so the loop is asked rather than entered.
         self._loop.call_soon_threadsafe(lambda: self.background(asyncio.ensure_future(self.event(run, data))))
 
-    def _over(self, run: Run, *, stuck: bool = False) -> None:
+    def _over(self, run: Run, *, stuck: bool = False, forget: bool = True) -> None:
         run.done.set()
         if run.deadline is not None:
             run.deadline.cancel()
@@ -327,5 +334,6 @@ class Dispatcher:
             if stuck:
                 self.fleet.retire(run.tool, stuck=True)
             self.fleet.release(run.tool, run.job.id)
-        pending.forget(self.base_dir, run.job.id)
+        if forget:
+            pending.forget(self.base_dir, run.job.id)
         self.changes.ring(run.job.id)

@@ -13,7 +13,8 @@ from urllib.parse import unquote
 
 from . import batch, failures, secrets_kept
 from .dispatch import HELD_WHOLE, Dispatcher, Run
-from .exchanges import Answer, Exchange, TooLarge, fail, send_json
+from .exchanges import Answer, Exchange, Gone, TooLarge, fail, send_json
+from .tool_http import ToolUnreachable
 from .tools import Tool
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,10 @@ class Sidecar:
             async for _ in exchange.pieces():  # ended already, or being stored from the inline reply: this is its twin
                 continue
         else:
-            await self._ends(exchange, run)
+            try:
+                await self._ends(exchange, run)
+            except ToolUnreachable as problem:  # the library sends it again
+                raise Gone(str(problem)) from problem
         await exchange.reply(204, {})
 
     async def _ends(self, exchange: Exchange, run: Run) -> None:

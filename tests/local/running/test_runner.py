@@ -77,6 +77,16 @@ def test_a_job_scheduled_with_a_runner_that_was_killed_runs_on_the_next_one(desk
     assert pending.recall(desk.base.resolve(), job.id) is None
 
 
+def test_a_job_that_had_not_reached_its_tool_waits_for_the_next_runner(desk: Desk) -> None:
+    job = desk.submit(desk.service("slow", env={"PLAIN_TOOL": "deaf"}), do="echo")
+    until(lambda: [item["state"] for item in desk.state["services"]] == ["starting"])
+    assert launch.stop_runner(desk.base, force=True)
+    now = desk.store.jobs.find(job.id)
+    assert now is not None
+    assert now.status == "scheduled"
+    assert pending.recall(desk.base.resolve(), job.id) is not None
+
+
 def test_a_scheduled_job_nobody_knows_the_command_of_is_given_up(desk: Desk) -> None:
     desk.limit(IVCAP_JOB_ORPHAN=0.2)
     job = desk.create(do="echo")
