@@ -226,7 +226,10 @@ class JobStore:
                 result.unlink(missing_ok=True)
 
     def add_event(self, job: LocalJob, *, type: str, schema: str, data: object) -> dict[str, Any]:
-        """Append one event, return it as stored: `SeqID`, `EventID`, `Type`, `Schema`, `Source`, `Timestamp`, `Data`."""
+        """Append one event; return it as stored: `SeqID`, `EventID`, `Type`, `Schema`, `Source`, `Timestamp`, `Data`.
+
+        A larger one than `job_events.MOST_EVENT` is cut, and says so.
+        """
         event = self._log.append(job, type, schema, data)
         self._notify()
         return event
@@ -277,6 +280,7 @@ class JobStore:
         job = of_record(record)
         if job.id != id:
             raise ValueError(f"its 'id' is {job.id!r}, which is not the name of the file")
+        stated = facts(job, self._path(id, "result"))
         connection.execute(
             "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -293,7 +297,7 @@ class JobStore:
             ),
         )
         connection.execute("DELETE FROM aspects WHERE origin = ?", (f"job:{id}",))
-        insert(connection, facts(job, self._path(id, "result")))
+        insert(connection, stated)
 
     def drop(self, connection: Connection, id: str) -> None:
         """Remove the rows of a record that is gone."""

@@ -32,7 +32,11 @@ class Rows(Protocol):
     """What a kind of record puts into the index."""
 
     def apply(self, connection: Connection, id: str, record: Record) -> None:
-        """Replace the rows of one record. Raises `ValueError` when the record cannot be one."""
+        """Replace the rows of one record.
+
+        Raises:
+            ValueError, TypeError, KeyError: The record cannot be one; no row was touched.
+        """
 
     def drop(self, connection: Connection, id: str) -> None:
         """Remove the rows of a record whose file is gone."""
@@ -218,14 +222,7 @@ class Mirror:
             record = json.loads(path.read_bytes())
             if not isinstance(record, dict):
                 raise ValueError("it holds no JSON object")
-            connection.execute("SAVEPOINT record")
-            try:
-                self._rows.apply(connection, id, record)
-            except BaseException:
-                connection.execute("ROLLBACK TO record")
-                raise
-            finally:
-                connection.execute("RELEASE record")
+            self._rows.apply(connection, id, record)
             connection.execute("DELETE FROM problems WHERE kind = ? AND id = ?", (self.kind, id))
         except FileNotFoundError:
             return
