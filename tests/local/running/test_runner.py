@@ -161,3 +161,13 @@ def test_a_description_that_takes_longer_than_asked_says_where_it_is(desk: Desk)
     desk.limit(IVCAP_TOOL_START=2)
     status, said = launch.describe(desk.base, desk.service(env={"PLAIN_TOOL": "deaf"}), seconds=0.5)
     assert (status, said["state"]) == (202, "starting")
+
+
+def test_a_client_of_the_runner_loads_no_event_loop_and_no_http_library() -> None:
+    heavy = "('asyncio', 'uvicorn', 'httpx', 'pydantic', 'anyio')"
+    code = (
+        f"import sys; from ivcap_client._local import runners; print([name for name in {heavy} if name in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=30)
+    assert done.stdout == "[]\n", done.stderr
