@@ -1,4 +1,4 @@
-"""An MCP server of your own: the same tools, with settings and a platform that your program chooses."""
+"""An MCP server of your own: the same tools, with your settings and your platform."""
 
 from pathlib import Path
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field
 
 
 class Request(BaseModel):
-    series: str = Field(pattern="^urn:", description="URN of a CSV artifact with the columns date and rain_mm.")
-    dry_below_mm: float = Field(default=1.0, ge=0, description="A day with less rain than this is dry.")
+    series: str = Field(pattern="^urn:", description="URN of a CSV artifact: date, rain_mm.")
+    dry_below_mm: float = Field(default=1.0, ge=0, description="Less rain than this: a dry day.")
 
 
 class Result(BaseModel):

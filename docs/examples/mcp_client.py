@@ -8,7 +8,9 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from ivcap_mcp import examples
 
-ARGUMENTS = ["-m", "ivcap_mcp", "--local-dir", "study", "--service", str(examples.path("rehearsal.py"))]
+TOOL = str(examples.path("rehearsal.py"))
+OPTIONS = ["--local-dir", "study", "--service", TOOL]
+SERVER = StdioServerParameters(command=sys.executable, args=["-m", "ivcap_mcp", *OPTIONS])
 
 
 async def tell(progress: float, total: float | None, message: str | None) -> None:
@@ -17,7 +19,7 @@ async def tell(progress: float, total: float | None, message: str | None) -> Non
 
 
 async def main() -> None:
-    async with Client(stdio_client(StdioServerParameters(command=sys.executable, args=ARGUMENTS))) as client:
+    async with Client(stdio_client(SERVER)) as client:
         # A new service's environment is built first; its tool is listed once that is done.
         while not any(tool.name == "rehearsal" for tool in (await client.list_tools()).tools):
             await anyio.sleep(0.5)

@@ -9,10 +9,11 @@ SITE, SCHEMA = "urn:example:site:42", "urn:example:schema:survey.1"
 with LocalIVCAP("study") as ivcap:
     first = ivcap.add_aspect(SITE, {"depth_m": 12}, schema=SCHEMA)
     before = datetime.now(UTC)
-    ivcap.update_aspect(SITE, {"depth_m": 14}, schema=SCHEMA)  # a new aspect, which closes the first
+    ivcap.update_aspect(SITE, {"depth_m": 14}, schema=SCHEMA)  # closes the first
 
-    print([aspect.content["depth_m"] for aspect in ivcap.list_aspects(entity=SITE)])
-    print([aspect.content["depth_m"] for aspect in ivcap.list_aspects(entity=SITE, at_time=before)])
+    now, then = ivcap.list_aspects(entity=SITE), ivcap.list_aspects(entity=SITE, at_time=before)
+    print([aspect.content["depth_m"] for aspect in now])
+    print([aspect.content["depth_m"] for aspect in then])
 
     deep = ivcap.list_aspects(schema="urn:example:%", content_path="$.depth_m ? (@ > 13)")
     for aspect in deep:

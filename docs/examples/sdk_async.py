@@ -5,16 +5,19 @@ import asyncio
 from ivcap_client import LocalIVCAP
 from ivcap_mcp import examples
 
+TOOL, DATA = str(examples.path("co2_trend.py")), examples.path("data/mauna_loa_co2.csv")
+
 
 async def main() -> None:
-    async with LocalIVCAP("study", services=[str(examples.path("co2_trend.py"))]) as ivcap:
-        record = await ivcap.upload_artifact_async(file_path=examples.path("data/mauna_loa_co2.csv"))
+    async with LocalIVCAP("study", services=[TOOL]) as ivcap:
+        record = await ivcap.upload_artifact_async(file_path=DATA)
         service = await ivcap.get_service_by_name_async("co2_trend")
-        early, late = await asyncio.gather(
+        recent = {"series": record.urn, "model": "linear", "from_year": 1990}
+        whole, late = await asyncio.gather(
             service.run_async({"series": record.urn}, timeout=300),
-            service.run_async({"series": record.urn, "model": "linear", "from_year": 1990}, timeout=300),
+            service.run_async(recent, timeout=300),
         )
-        print(f"whole record: {early['trend_mean_ppm_per_year']:.2f} ppm a year")
+        print(f"whole record: {whole['trend_mean_ppm_per_year']:.2f} ppm a year")
         print(f"since {late['period_start'][:4]}: {late['trend_mean_ppm_per_year']:.2f} ppm a year")
 
         async for job in ivcap.list_jobs(service.urn):

@@ -8,7 +8,7 @@ with LocalIVCAP("study", services=[tool]) as ivcap:
     record = ivcap.upload_artifact(file_path=examples.path("data/mauna_loa_co2.csv"))
     service = ivcap.get_service_by_name("co2_trend")
 
-    # The first time on a machine, the tool's packages are installed before it starts: allow for that.
+    # The first time on a machine the tool's packages are installed: allow for that.
     result = service.run({"series": record.urn, "harmonics": 3}, timeout=300)
     print(f"growth: {result['trend_mean_ppm_per_year']:.2f} ppm a year")
 

@@ -16,7 +16,7 @@ with LocalIVCAP("study", services=[str(examples.path("rehearsal.py"))]) as ivcap
     try:
         slow.wait(timeout=0.5)
     except JobTimeout as error:
-        print(f"still {error.job.status().value}")  # error.job.urn finds it again, from any process
+        print(f"still {error.job.status().value}")  # and error.job.urn finds it again
     print(slow.cancel().error)
 
     try:

@@ -116,4 +116,4 @@ def test_every_example_is_run_by_a_test() -> None:
 
 def test_every_example_is_short_and_reads_as_one_piece() -> None:
     for example in EXAMPLES.glob("*.py"):
-        assert 10 <= len(example.read_text().splitlines()) <= 45, example.relative_to(ROOT)
+        assert 10 <= len(example.read_text().splitlines()) <= 40, example.relative_to(ROOT)
