@@ -43,6 +43,7 @@ async def http(server: Server[Any]) -> None:
     import uvicorn
 
     bound = socket.create_server(("127.0.0.1", 0))
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as uvicorn has it when it binds by itself
     print(json.dumps({"url": f"http://127.0.0.1:{bound.getsockname()[1]}/mcp"}), flush=True)
     config = uvicorn.Config(server.streamable_http_app(), http="h11", log_config=None, access_log=False)
     await uvicorn.Server(config).serve([bound])
