@@ -36,7 +36,9 @@ ROWS: dict[str, Callable[[Bench], list[Figure]]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--only", action="append", choices=tuple(ROWS), metavar="NAME", help=f"one of {', '.join(ROWS)}")
+    parser.add_argument(
+        "--only", action="append", choices=tuple(ROWS), metavar="NAME", help=f"one of {', '.join(ROWS)}"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, smaller data")
     given = parser.parse_args()
     for name in [name for name in os.environ if name.startswith("IVCAP_")]:

@@ -53,7 +53,7 @@ def at_most(
 ) -> Figure:
     """Medians of two samples in seconds; ours may be `times` the peer's, `plus` seconds more."""
     mine, theirs = median(ours), median(peer)
-    goal = f"≤ {times:g}×" + (f" + {plus * 1000:g} ms" if plus else "")
+    goal = f"≤ {times:g}×" + (f" + {plus * 1000:g} ms" if plus else "")  # noqa: RUF001
     scale = {"ms": 1000.0, "s": 1.0, "µs": 1e6}[unit]
     spread = {name: _quartiles(sample, scale) for name, sample in (("ours", ours), ("peer", peer))}
     met = mine <= theirs * times + plus
@@ -62,7 +62,7 @@ def at_most(
 
 def at_least(what: str, ours: float, peer: float, *, times: float, unit: str, note: str = "") -> Figure:
     """Two rates; ours must reach `times` the peer's."""
-    return Figure(what, peer, ours, unit, f"≥ {times:g}×", ours >= peer * times, note)
+    return Figure(what, peer, ours, unit, f"≥ {times:g}×", ours >= peer * times, note)  # noqa: RUF001
 
 
 def bounded(

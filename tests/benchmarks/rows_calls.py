@@ -209,7 +209,7 @@ def throughput(bench: Bench) -> list[Figure]:
                         found.append(await _rate(work, calls, concurrency))
         mine, held, bare = (median(found) for found in rates.values())
         what = "service-tool calls per second, trivial tool | POSTs held for the result"
-        note = f"concurrency {concurrency}, medians of {rounds} × {calls}; POSTs with Timeout: 0 alone: {bare:.0f}/s"
+        note = f"concurrency {concurrency}, medians of {rounds} × {calls}; POSTs with Timeout: 0 alone: {bare:.0f}/s"  # noqa: RUF001
         return [at_least(what, mine, held, times=0.7, unit="calls/s", note=note)]
 
     return anyio.run(main)

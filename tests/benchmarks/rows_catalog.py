@@ -6,6 +6,7 @@ import json
 import sys
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def counts(bench: Bench) -> list[Figure]:
             home = bench.fresh("home")
             async with sdk_client.client(["--tools", "all"], bench.deployment(home, platform)) as ours:
                 with anyio.fail_after(60):
-                    while await _listed(ours) < SERVICES:
+                    while await _listed(ours) < SERVICES:  # noqa: ASYNC110 - another process's progress
                         await anyio.sleep(0.2)
                 cold = len(platform.seen())
                 paths = {path for _, _, path in platform.seen()}
@@ -63,7 +64,9 @@ def counts(bench: Bench) -> list[Figure]:
         note = f"{SERVICES} services; paths asked: {', '.join(sorted(paths))}"
         return [
             bounded("cold catalogue of 1,000 services", cold, most=21, unit="requests", note=note),
-            bounded("refresh without change", again, most=1, unit="requests", note=f"caused by an unknown tool: {told}"),
+            bounded(
+                "refresh without change", again, most=1, unit="requests", note=f"caused by an unknown tool: {told}"
+            ),
         ]
 
     return anyio.run(main)
@@ -145,16 +148,21 @@ def start(bench: Bench) -> list[Figure]:
     finally:
         launch.stop_runner(base, force=True)
     what = "start → first tools/list, stdio"
+    wanted = {kind: len(json.loads((embedded if "embedded" in kind else remote).read_bytes())) for kind in kinds}
     one, other = took["bare, embedded's list"], took["bare, deployment's list"]
 
     def note(kind: str) -> str:
-        return f"medians of {len(one)}; tools listed: {sorted(sizes[kind])}"
+        complete = sizes[kind] == {wanted[kind]}
+        listed = f"{'' if complete else 'NOT COMPLETE: '}{sorted(sizes[kind])} of {wanted[kind]} tools"
+        return f"medians of {len(one)}; {listed}"
 
-    return [
+    found = [
         at_most(f"{what}; embedded | bare SDK server", took["embedded"], one, times=1.1, note=note("embedded")),
         at_most(f"{what}; cached catalogue | bare", took["cached"], other, times=1.1, note=note("cached")),
         at_most(f"{what}; first contact | bare", took["first"], other, times=1.4, note=note("first")),
     ]
+    # A list without the services would be fast, and is not what was promised.
+    return [replace(figure, met=figure.met and "NOT" not in figure.note) for figure in found]
 
 
 def _with_service(ours: raw_mcp.Line) -> bool | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from statistics import median
@@ -33,7 +34,7 @@ def get_job(bench: Bench) -> list[Figure]:
     try:
         job, tools = anyio.run(finished)
         file = bench.fresh("tools") / "tools.json"
-        file.write_text(raw_mcp.json.dumps(tools))
+        file.write_text(json.dumps(tools))
         calls, rounds = bench.many(1500, 300), bench.many(5, 3)
         bare = [sys.executable, "-m", "tests.benchmarks.bare_server", str(file), "--http"]
         with bench.child(bare, env) as told, _serving(bench, options, env) as url:
@@ -51,7 +52,7 @@ def get_job(bench: Bench) -> list[Figure]:
                     mine.append(own)
     finally:
         launch.stop_runner(base, force=True)
-    note = f"concurrency {CONCURRENCY}, medians of {rounds} × {calls} calls by a client that parses nothing"
+    note = f"concurrency {CONCURRENCY}, medians of {rounds} × {calls} calls by a client that parses nothing"  # noqa: RUF001
     what = "tools/call get_job (finished, local), HTTP | bare no-op tool"
     return [at_least(what, median(mine), median(theirs), times=0.7, unit="calls/s", note=note)]
 

@@ -60,6 +60,8 @@ def imports(bench: Bench) -> list[Figure]:
                     samples[kind].append(float(seconds))
     note = f"medians of {len(samples['list'])}; Python {sys.version.split()[0]}"
     return [
-        at_most("import ivcap_client | public 0.47.21", samples["import"], samples["public import"], times=0.1, note=note),
+        at_most(
+            "import ivcap_client | public 0.47.21", samples["import"], samples["public import"], times=0.1, note=note
+        ),
         at_most("import + first list_services | public", samples["list"], samples["public list"], times=0.6, note=note),
     ]

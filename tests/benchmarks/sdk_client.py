@@ -23,12 +23,12 @@ OURS = (sys.executable, "-m", "ivcap_mcp")
 async def client(options: Sequence[str], env: dict[str, str], *, wants: str | None = None) -> AsyncIterator[Client]:
     """A client on stdio, once `wants` is among the tools."""
     python, *args = OURS
-    with open(os.devnull, "w") as quiet:
+    with open(os.devnull, "w") as quiet:  # noqa: ASYNC230 - nothing that blocks
         server = StdioServerParameters(command=python, args=[*args, *options], env=env)
         async with Client(stdio_client(server, errlog=quiet), cache=None) as found:
             if wants is not None:
                 with anyio.fail_after(LONG):
-                    while wants not in [tool.name for tool in (await found.list_tools()).tools]:
+                    while wants not in [tool.name for tool in (await found.list_tools()).tools]:  # noqa: ASYNC110
                         await anyio.sleep(0.1)
             yield found
 
@@ -47,7 +47,7 @@ async def call(found: Client, tool: str, arguments: dict[str, Any], on_job: Any 
     """Call a tool; the job's URN is taken from the first progress message."""
     told = Call(time.time())
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
+    async def progress(progress: float, total: float | None, message: str | None) -> None:
         if not told.job and message and "urn:ivcap:job:" in message:
             told.job = next(word for word in message.split() if word.startswith("urn:ivcap:job:"))
             if on_job is not None:
