@@ -100,6 +100,10 @@ class Journal:
             self._catch_up()
             return self._services.get(job)
 
+    def known_service_of(self, job: str) -> str | None:
+        """`service_of` from memory alone, for the event loop: a job's service never changes."""
+        return self._services.get(job)
+
     def job_of(self, submission_id: str) -> str | None:
         """The job that came of a submission, if its URN came back."""
         with self._reading:
