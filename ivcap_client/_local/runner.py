@@ -304,6 +304,10 @@ def _bind(host: str, port: int) -> list[socket.socket]:
     found = [first]
     if wanted not in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - compared, not bound
         found.append(socket.create_server(("127.0.0.1", 0), backlog=512))
+    for item in found:
+        # Inherited by connections. asyncio sets it only where the listening socket names its protocol, which
+        # `create_server` does not; without it each small answer waits 40 ms for the client's delayed ACK.
+        item.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return found
 
 
