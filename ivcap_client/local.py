@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ivcap_client._core.artifacts import ArtifactRecord
 from ivcap_client._core.aspects import AspectRecord
@@ -15,6 +15,9 @@ from ivcap_client.artifact import Artifact, LocalFileArtifact
 from ivcap_client.aspect import Aspect, LocalAspect
 from ivcap_client.auth import NoAuth
 from ivcap_client.ivcap import IVCAP
+
+if TYPE_CHECKING:
+    from ivcap_client._local.transport import LocalTransport
 
 __all__ = ["LocalIVCAP"]
 
@@ -62,10 +65,23 @@ class LocalIVCAP(IVCAP):
     def _make_transport(self) -> Transport:
         from ivcap_client._local.transport import LocalTransport
 
-        return LocalTransport(self._base_dir, **self._options)
+        self._local: LocalTransport = LocalTransport(self._base_dir, **self._options)
+        return self._local
+
+    def preparing(self) -> list[Mapping[str, Any]]:
+        """Services that have not said yet what they are, because their environment is being built or has failed.
+
+        Returns:
+            For each its URN (`service`), `name`, `state` (`failed` if it could not be started) and `message`.
+        """
+        return self._local.preparing()
+
+    async def preparing_async(self) -> list[Mapping[str, Any]]:
+        """`preparing` for async code."""
+        return await self._async_port.offload(self._local.preparing)
 
     def _artifact(self, record: ArtifactRecord) -> Artifact:
-        path = self._transport.path_of(record.id)  # type: ignore[attr-defined]
+        path = self._local.path_of(record.id)
         return Artifact(self, record) if path is None else LocalFileArtifact(self, record, path=path)
 
     def _aspect(self, record: AspectRecord) -> Aspect:

@@ -12,7 +12,7 @@ import anyio
 import mcp_types as t
 from anyio.abc import TaskGroup
 
-from ivcap_client import IVCAP, Job
+from ivcap_client import IVCAP, Job, LocalIVCAP
 from ivcap_client.exception import InvalidInput, ResourceNotFound
 from ivcap_mcp.catalog import Catalog
 from ivcap_mcp.changes import Changes
@@ -66,6 +66,16 @@ class Backend:
                     log.info("job %s goes on; any client can pick it up with get_job", job)
                 self.changes.listen.close()
                 tasks.cancel_scope.cancel()
+
+    async def preparing(self) -> list[dict[str, Any]]:
+        """Services of the embedded platform that cannot be listed as tools yet; those that failed are left out."""
+        return [one for one in await self.states() if one["state"] != "failed"]
+
+    async def states(self) -> list[dict[str, Any]]:
+        """Services of the embedded platform that have not said yet what they are, and why."""
+        if not isinstance(self.ivcap, LocalIVCAP):
+            return []
+        return [dict(one) for one in await self.ivcap.preparing_async()]
 
     def note(self, job: str, what: str) -> None:
         """Write down what became of a call. A journal that cannot be written must not fail a call that succeeded."""

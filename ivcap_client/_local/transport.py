@@ -2,41 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ivcap_client._core.messages import BlockingBody, Body, Request, Response
+from ivcap_client.exception import ConfigError
+
+if TYPE_CHECKING:
+    from .platform import LocalPlatform
+    from .specs import ServiceSpec
 
 
 class LocalTransport:
-    """Blocking callers are answered in place, async ones in a worker thread."""
+    """Blocking callers are answered in place, async ones in a worker thread.
 
-    def __init__(self, base_dir: Path, **options: Any) -> None:
-        self._base_dir, self._options = base_dir, options
-        self._platform: Any = None
+    Args:
+        base_dir: The directory.
+        services: AI tools it may run: `PATH`, `NAME=PATH` or `NAME=COMMAND`.
+        trust_services: Whether what `services/*.toml` in the directory names may run.
+        offline: Refuse to fetch packages for a tool's environment.
+
+    Raises:
+        ConfigError: A service does not exist, or cannot be understood.
+    """
+
+    def __init__(
+        self, base_dir: Path, *, services: Iterable[str] = (), trust_services: bool = False, offline: bool = False
+    ) -> None:
+        self._base_dir, self._trust, self._offline = base_dir, trust_services, offline
+        self._specs = _specs(services)
+        self._platform: LocalPlatform | None = None
 
     @property
-    def platform(self) -> Any:
+    def platform(self) -> LocalPlatform:
         """The platform, made when it is first needed: constructing a client touches no file."""
         if self._platform is None:
-            from ivcap_client._local.platform import local_platform
+            from .platform import LocalPlatform
+            from .runners import OutsideRunners
 
-            self._platform = local_platform(self._base_dir, **self._options)
+            self._platform = LocalPlatform(
+                self._base_dir,
+                services=self._specs,
+                runners=OutsideRunners(self._base_dir, offline=self._offline),
+                trust_directory=self._trust,
+                base_url=f"file://{self._base_dir}",
+            )
         return self._platform
 
     def path_of(self, artifact: str) -> Path | None:
-        """Where an artifact's file lies."""
-        path: Path | None = self.platform.path_of(artifact)
-        return path
+        """Where an artifact's file lies; `None` while it has none."""
+        found = self.platform.store.artifacts.find(artifact)
+        return None if found is None else self.platform.store.artifacts.data(found)
+
+    def preparing(self) -> list[Mapping[str, Any]]:
+        """Services that have not said yet what they are: `service`, `name`, `state` and `message` of each.
+
+        The state is `failed` where one could not be started; the message says why.
+        """
+        waiting = [one for one in self.platform.catalogue().all() if one.spec is not None and not one.described]
+        if not waiting:
+            return []
+        from . import launch
+
+        told: dict[str, Mapping[str, Any]] = {}
+        runner = launch.read_runner(self._base_dir)
+        if runner is not None:
+            try:
+                _, state = launch.ask(runner, "GET", "/.runner/state", timeout=5.0)
+                told = {one["urn"]: one for one in state.get("services", ())}
+            except OSError:
+                told = {}  # it is just ending; who asks again finds the next one
+        known: Mapping[str, Any] = {"state": "starting", "message": "waiting for the local runner"}
+        return [{"service": one.urn, "name": one.name, **_state(told.get(one.urn, known))} for one in waiting]
 
     def send(self, request: Request) -> Response:
-        reply: Response = self.platform.handle(request)
-        return reply
+        return self.platform.handle(request)
 
     def open(self, request: Request) -> BlockingBody:
-        body: BlockingBody = self.platform.open(request)
-        return body
+        return self.platform.open(request)
 
     async def send_async(self, request: Request) -> Response:
         reply: Response = await _in_thread(self.send, request)
@@ -52,6 +97,29 @@ class LocalTransport:
 
     async def close_async(self) -> None:
         await _in_thread(self.close)
+
+
+def _specs(services: Iterable[str]) -> list[ServiceSpec]:
+    texts = list(services)
+    if not texts:
+        return []
+    from . import specs
+
+    try:
+        found = [specs.from_option(text) for text in texts]
+    except specs.BadSpec as error:
+        raise ConfigError(str(error)) from None
+    for number, spec in enumerate(found):
+        for other in found[:number]:
+            if other.urn == spec.urn:
+                raise ConfigError(
+                    f"two services are called {spec.name!r}: {other.source} and {spec.source}; name one with NAME=PATH"
+                )
+    return found
+
+
+def _state(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {"state": told.get("state", ""), "message": told.get("message", "")}
 
 
 async def _in_thread(work: Any, *args: Any) -> Any:

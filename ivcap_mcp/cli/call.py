@@ -49,9 +49,13 @@ async def _called(server: IvcapServer, given: argparse.Namespace, arguments: dic
             result = await client.call_tool(given.tool, arguments, progress_callback=bar.on_progress)
             job = (result.structured_content or {}).get("job") if not result.is_error else None
             # Unlike a model, a person who asked for one thing waits for it.
-            while not given.no_wait and job and (result.structured_content or {}).get("next", {}).get("tool") == "get_job":
+            while (
+                not given.no_wait and job and (result.structured_content or {}).get("next", {}).get("tool") == "get_job"
+            ):
                 wait = int(server.backend.settings.max_wait)
-                result = await client.call_tool("get_job", {"job": job, "wait": wait}, progress_callback=bar.on_progress)
+                result = await client.call_tool(
+                    "get_job", {"job": job, "wait": wait}, progress_callback=bar.on_progress
+                )
                 if result.is_error or (result.structured_content or {}).get("status") == "succeeded":
                     break
         return result

@@ -53,7 +53,9 @@ def run(given: argparse.Namespace) -> int:
 
 def server_parameters(out: Path, environment: Mapping[str, str]) -> StdioServerParameters:
     """How a client starts the server, with the demo's own directory and the sample tool."""
-    kept = {key: value for key, value in environment.items() if not key.startswith("IVCAP_") or key.endswith("_CACHE_DIR")}
+    kept = {
+        key: value for key, value in environment.items() if not key.startswith("IVCAP_") or key.endswith("_CACHE_DIR")
+    }
     arguments = ["-m", "ivcap_mcp", "--local-dir", str(out / "store"), "--service", str(examples.path(f"{TOOL}.py"))]
     arguments += ["--allow-root", str(examples.path(DATA).parent)]
     kept |= {"IVCAP_STATE_DIR": str(out / "state")}
@@ -86,7 +88,9 @@ async def walk(client: Client, out: Path) -> dict[str, Any]:
         DemoFailed: A step did not do what it should.
     """
     info = client.server_info
-    print(f"  connected to {info.name if info else 'the server'} {info.version if info else ''}, {client.protocol_version}")
+    print(
+        f"  connected to {info.name if info else 'the server'} {info.version if info else ''}, {client.protocol_version}"
+    )
     _step(2, "Find the tools")
     tools = await _tools(client)
     for tool in tools:
@@ -149,7 +153,9 @@ async def _tools(client: Client) -> list[t.Tool]:
             state = (found.structured_content or {}).get("preparing") or []
             told = "; ".join(str(one.get("message") or one.get("state")) for one in state) or "starting"
             bar.show(0, None, f"its environment is built once per machine: {told}")
-            _must(not any(one.get("state") == "failed" for one in state), f"the sample tool could not be prepared: {told}")
+            _must(
+                not any(one.get("state") == "failed" for one in state), f"the sample tool could not be prepared: {told}"
+            )
             _must(time.monotonic() < until, f"the sample tool was not ready after {PATIENCE:.0f} s: {told}")
             await anyio.sleep(0.25)
 

@@ -18,7 +18,9 @@ def run(given: argparse.Namespace) -> int:
         print(f"the platform of {base} has ended" if stopped else f"no platform is running for {base}")
         return 0
     if given.token is None and given.host not in ("127.0.0.1", "localhost", "::1"):
-        raise ConfigError(f"--host {given.host} is reachable from other machines: give a --token that clients must send")
+        raise ConfigError(
+            f"--host {given.host} is reachable from other machines: give a --token that clients must send"
+        )
     serve_platform(
         base,
         host=given.host,

@@ -34,6 +34,8 @@ async def search_services(backend: Backend, request: Request, given: dict[str, A
         told["warning"] = f"The catalogue could not be refreshed: {backend.catalog.failure}"
     if backend.catalog.problems:
         told["unavailable"] = [{"service": p.service, "reason": p.reason} for p in backend.catalog.problems[:10]]
+    if states := await backend.states():
+        told["preparing"] = states[:10]
     lead = "" if found else _nothing(backend, given.get("query", ""))
     return answer(told, lead=lead)
 
