@@ -42,7 +42,7 @@ def field(params: Params, key: str, name: str) -> str | None:
     return None if value is None else str(value)
 
 
-def need(state: str | None = None, **asks: Ask) -> t.InputRequiredResult:
+def need(state: str | None = None, /, **asks: Ask) -> t.InputRequiredResult:
     return t.InputRequiredResult(input_requests=dict(asks), request_state=state)
 
 
@@ -121,7 +121,7 @@ def capabilities(ctx: Context, params: Params) -> Asked:
         asks["user_name"] = form("What is your name?", "name")
     if not asks or params.input_responses:
         return said("nothing to ask")
-    return need(**asks)
+    return need(None, **asks)
 
 
 def streaming_elicitation(ctx: Context, params: Params) -> Asked:

@@ -109,7 +109,9 @@ ENUMS: dict[str, Any] = {
         "untitledMulti": {"type": "array", "items": {"type": "string", "enum": _THREE}},
         "titledMulti": {
             "type": "array",
-            "items": {"anyOf": _titled(("value1", "First Choice"), ("value2", "Second Choice"), ("value3", "Third Choice"))},
+            "items": {
+                "anyOf": _titled(("value1", "First Choice"), ("value2", "Second Choice"), ("value3", "Third Choice"))
+            },
         },
     },
     "required": [],

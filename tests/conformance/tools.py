@@ -125,7 +125,7 @@ async def reconnection(ctx: Context, params: t.CallToolRequestParams) -> Asked:
 async def missing_capability(ctx: Context, params: t.CallToolRequestParams) -> Asked:
     able = ctx.session.client_capabilities
     if able is None or able.sampling is None:
-        wanted = {"requiredCapabilities": {"sampling": {}}}
+        wanted: dict[str, Any] = {"requiredCapabilities": {"sampling": {}}}
         raise MCPError(t.MISSING_REQUIRED_CLIENT_CAPABILITY, "this tool needs sampling", wanted)
     return answer(text("sampling was declared"))
 
@@ -178,4 +178,5 @@ def _later(ask: Callable[[Context, Any], Asked]) -> Tool:
 
 
 def definition(name: str) -> t.Tool:
-    return t.Tool(name=name, description=f"A fixture of the conformance suite: {name}", input_schema=SCHEMAS.get(name, OBJECT))
+    told = f"A fixture of the conformance suite: {name}"
+    return t.Tool(name=name, description=told, input_schema=SCHEMAS.get(name, OBJECT))
