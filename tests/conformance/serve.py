@@ -1,6 +1,7 @@
 """Serves the real server with the suite's fixtures over HTTP, until it is told to end.
 
-Run as `python -m tests.conformance.serve`. The address is the one line on stdout. The platform is a local one in a temporary directory, with nothing in it.
+Run as `python -m tests.conformance.serve`. The address is the one line on stdout. The platform is a local one in a
+temporary directory, with nothing in it.
 """
 
 from __future__ import annotations
