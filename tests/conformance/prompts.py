@@ -18,9 +18,7 @@ PROMPTS = [
     t.Prompt(
         name="test_prompt_with_arguments", description="Two arguments", arguments=[_argument("arg1"), _argument("arg2")]
     ),
-    t.Prompt(
-        name="test_prompt_with_embedded_resource", description="Embeds", arguments=[_argument("resourceUri")]
-    ),
+    t.Prompt(name="test_prompt_with_embedded_resource", description="Embeds", arguments=[_argument("resourceUri")]),
     t.Prompt(name="test_prompt_with_image", description="Shows an image"),
     t.Prompt(name="test_input_required_result_prompt", description="Asks before it answers"),
 ]
