@@ -226,7 +226,10 @@ class JobStore:
                 result.unlink(missing_ok=True)
 
     def add_event(self, job: LocalJob, *, type: str, schema: str, data: object) -> dict[str, Any]:
-        """Append one event, return it as stored: `SeqID`, `EventID`, `Type`, `Schema`, `Source`, `Timestamp`, `Data`."""
+        """Append one event; return it as stored: `SeqID`, `EventID`, `Type`, `Schema`, `Source`, `Timestamp`, `Data`.
+
+        A larger one than `job_events.MOST_EVENT` is cut, and says so.
+        """
         event = self._log.append(job, type, schema, data)
         self._notify()
         return event
