@@ -21,6 +21,18 @@ class Address:
     token: str
 
 
+INSTALL = 900
+"""Seconds a test may take: the first one installs the judges and builds the environments of tools."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave time for the installations of a first run."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.timeout(INSTALL))
+
+
 @pytest.fixture(scope="session")
 def judge() -> Node:
     """Node with the JavaScript judges."""

@@ -20,6 +20,8 @@ from ivcap_mcp import examples
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
 REHEARSAL = Path(examples.__file__).parent / "rehearsal.py"
+NEWEST, OLD = "ivcap-ai-tool>=0.7.22", "ivcap-ai-tool==0.7.22"
+"""What the rehearsal tool asks for, and the generation of the tool library that services in the field pin."""
 START = 60.0
 """Seconds a server may take to start."""
 DESCRIBE = 300.0
@@ -73,6 +75,13 @@ class Place:
 
 
 KEPT = ("PATH", "HOME", "PYTHONPATH", "LANG", "TMPDIR")
+
+
+def rewrite(copy: Path, was: str, now: str) -> None:
+    """Write a copy of the rehearsal tool with one thing in it changed."""
+    text = REHEARSAL.read_text(encoding="utf-8")
+    assert was in text
+    copy.write_text(text.replace(was, now), encoding="utf-8")
 
 
 @contextmanager

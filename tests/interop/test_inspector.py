@@ -42,7 +42,7 @@ def config(platform: Place, address: Address, scratch: Path) -> Path:
 @pytest.fixture
 def ask(judge: Node, config: Path, transport: str, era: str) -> Ask:
     program = judge.module("@modelcontextprotocol", "inspector", "clients", "launcher", "build", "index.js")
-    common = ["--cli", "--config", config, "--server", transport, "--protocol-era", era, "--format", "json"]
+    common = ["--cli", "--config", str(config), "--server", transport, "--protocol-era", era, "--format", "json"]
 
     def asked(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -38,6 +38,17 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield found
 
 
+async def call(client: Client, given: dict[str, Any]) -> tuple[t.CallToolResult, list[float]]:
+    told: list[float] = []
+
+    async def hear(done: float, total: float | None, message: str | None) -> None:
+        told.append(done)
+
+    answer = await client.call_tool("rehearsal", given, progress_callback=hear)
+    assert isinstance(answer, t.CallToolResult)
+    return answer, told
+
+
 @pytest.fixture(scope="module")
 def answers(old: Place) -> dict[str, tuple[t.CallToolResult, list[float]]]:
     """What each call gave, and the progress told meanwhile."""
@@ -49,16 +60,7 @@ def answers(old: Place) -> dict[str, tuple[t.CallToolResult, list[float]]]:
         with anyio.fail_after(LIMIT):
             async with Client(server) as client:
                 for name, given in CALLS.items():
-                    told: list[float] = []
-
-                    async def hear(
-                        done: float, total: float | None, message: str | None, told: list[float] = told
-                    ) -> None:
-                        told.append(done)
-
-                    answer = await client.call_tool("rehearsal", given, progress_callback=hear)
-                    assert isinstance(answer, t.CallToolResult)
-                    seen[name] = answer, told
+                    seen[name] = await call(client, given)
 
     anyio.run(calls)
     return seen

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.interop.place import REHEARSAL, started
+from tests.interop.place import NEWEST, OLD, REHEARSAL, rewrite, started
 from tests.interop.place import place as make_place
 from tests.interop.venvs import SCRIPTS, facts, python_with
 
 PUBLIC = "ivcap-client==0.47.21"
-OLD = "ivcap-ai-tool==0.7.22"
 SCRIPT = SCRIPTS / "public_client.py"
 HELPERS = {"service", "plain", "ended", "raised", "status_of", "small", "main"}
 CLAIMS = [
@@ -30,9 +29,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """What became of each claim."""
     home: Path = tmp_path_factory.mktemp("public")
     old, plain = home / "rehearsal_old.py", home / "rehearsal_plain.py"
-    rewrite(old, ("ivcap-ai-tool>=0.7.22", OLD))
+    rewrite(old, NEWEST, OLD)
     rewrite(
-        plain, ("outcome: Outcome = Field(\n        default=Outcome.succeed", 'outcome: str = Field(default="succeed"')
+        plain, "outcome: Outcome = Field(\n        default=Outcome.succeed", 'outcome: str = Field(default="succeed"'
     )
     with make_place(home, str(REHEARSAL), f"rehearsal_old={old}", f"rehearsal_plain={plain}") as place:
         place.described("rehearsal", "get_job")
@@ -42,15 +41,6 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
             folder = home / "work"
             folder.mkdir()
             yield facts(python_with(PUBLIC), SCRIPT.name, folder, url=said[1], token=TOKEN)
-
-
-def rewrite(copy: Path, *changes: tuple[str, str]) -> None:
-    """A copy of the rehearsal tool with something in it changed."""
-    text = REHEARSAL.read_text(encoding="utf-8")
-    for was, now in changes:
-        assert was in text
-        text = text.replace(was, now)
-    copy.write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize("claim", CLAIMS)

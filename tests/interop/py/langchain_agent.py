@@ -1,3 +1,5 @@
+# It runs in an environment of its own.
+# mypy: disable-error-code="import-not-found"
 """langchain-mcp-adapters: tools as LangChain has them, invoked directly. Prints facts as JSON."""
 
 import asyncio

@@ -26,7 +26,8 @@ URL, TOKEN = ASKED["url"], ASKED["token"]
 SERVICE = "rehearsal"
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 SCHEMA = "urn:ivcap-mcp:schema:judged.1"
-ivcap = IVCAP(url=URL, token=TOKEN)
+# Typed loosely: it is the public client's, while type checkers find ours under that name.
+ivcap: Any = IVCAP(url=URL, token=TOKEN)
 
 
 @dataclass

@@ -1,3 +1,5 @@
+# It runs in an environment of its own.
+# mypy: disable-error-code="import-not-found"
 """pydantic-ai: its toolset, and an agent whose model is scripted, so that no model is asked. Prints facts as JSON."""
 
 import asyncio
