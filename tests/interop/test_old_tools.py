@@ -41,8 +41,8 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 async def call(client: Client, given: dict[str, Any]) -> tuple[t.CallToolResult, list[float]]:
     told: list[float] = []
 
-    async def hear(done: float, total: float | None, message: str | None) -> None:
-        told.append(done)
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        told.append(progress)
 
     answer = await client.call_tool("rehearsal", given, progress_callback=hear)
     assert isinstance(answer, t.CallToolResult)
