@@ -147,7 +147,10 @@ async def test_a_changed_tool_keeps_its_name_and_a_retracted_one_goes(ivcap: Loc
         await client.list_tools()
         changed = {"name": "first", "description": "better", "fn_schema": PLAIN, "service-id": urn}
         aspect = ivcap.update_aspect(urn, changed, schema=TOOL_SCHEMA)
-        described = lambda: [t.description for t in server.backend.catalog.listed() if t.name == "first"]  # noqa: E731
+
+        def described() -> list[str | None]:
+            return [tool.description for tool in server.backend.catalog.listed() if tool.name == "first"]
+
         await until(lambda: described() == ["better"], "the change being seen")
         ivcap.retract_aspect(aspect.urn)
         await until(lambda: described() == [], "the retraction being seen")

@@ -177,12 +177,12 @@ async def test_a_new_service_shows_up_without_a_restart_and_is_announced(
 
 async def test_http_asks_for_its_token_and_checks_host_and_origin(served: Served) -> None:
     process, url, token = await served.started()
-    body = {"json": INITIALIZE, "headers": {"accept": "application/json, text/event-stream"}}
+    accept = {"accept": "application/json, text/event-stream"}
     try:
-        assert raw(url, method="POST", **body).status_code == 401
-        wrong = {**body["headers"], "authorization": "Bearer wrong"}
+        assert raw(url, method="POST", json=INITIALIZE, headers=accept).status_code == 401
+        wrong = {**accept, "authorization": "Bearer wrong"}
         assert raw(url, method="POST", json=INITIALIZE, headers=wrong).status_code == 401
-        right = {**body["headers"], "authorization": f"Bearer {token}"}
+        right = {**accept, "authorization": f"Bearer {token}"}
         assert raw(url, method="POST", json=INITIALIZE, headers=right).status_code == 200
         other = {**right, "host": "evil.example"}
         assert raw(url, method="POST", json=INITIALIZE, headers=other).status_code == 421
