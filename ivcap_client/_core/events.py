@@ -241,7 +241,6 @@ class Follower:
             self._pause = min(self._pause * 1.5, self._most)
         self.last = await jobs.read(port, self.service, self.job, result=False, deadline=deadline)
         if self.last.status != self._status:
-            self._pause = self._first if not self.last.ended else self._pause
             data = {"job-urn": self.job, "status": self.last.status}
             self._waiting.append(Event("", "ivcap.job.status", "urn:ivcap:schema:job.status.1", data))
 
