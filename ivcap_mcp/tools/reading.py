@@ -70,7 +70,8 @@ def _directory(subject: look.Subject, missing: look.NoMember) -> look.Look:
     opened = look.opened(subject, None)
     kind = look.archive_kind(opened.source)
     under = missing.name.rstrip("/") + "/"
-    told = archives.listing(opened.source, kind, under) if kind == "zip" or opened.source.ranged else None
+    again = kind == "zip" or (kind is not None and opened.source.ranged)  # a stream has gone by
+    told = archives.listing(opened.source, str(kind), under) if again else None
     if told is None or not told["member_count"]:
         raise Unreadable(f"{missing}; preview_artifact without `member` lists what there is")
     return look.Look("archive", {"format": kind, "directory": under} | told)
