@@ -68,7 +68,7 @@ class Backend:
                 self.stopping = True
                 for job in self._watchers.watched:
                     log.info("job %s goes on; any client can pick it up with get_job", job)
-                self.changes.listen.close()
+                self.changes.close()
                 tasks.cancel_scope.cancel()
 
     async def preparing(self) -> list[dict[str, Any]]:
