@@ -7,8 +7,9 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import ivcap_client
 from ivcap_client._core import artifacts, aspects
 from ivcap_client._core.artifacts import ArtifactRecord
 from ivcap_client._core.port import Port, run
@@ -17,9 +18,6 @@ from ivcap_client.aspect import Aspect
 from ivcap_client.exception import ArtifactTooLargeForDataUrlError
 from ivcap_client.handle import Handle
 from ivcap_client.paging import Pager
-
-if TYPE_CHECKING:
-    from ivcap_client.ivcap import IVCAP
 
 __all__ = ["Artifact", "ArtifactRecord", "LocalFileArtifact", "TemporaryPath"]
 
@@ -184,7 +182,7 @@ class Artifact(Handle[ArtifactRecord]):
 class LocalFileArtifact(Artifact):
     """An artifact of a local directory: its `id` names the file, its `urn` the artifact."""
 
-    def __init__(self, ivcap: IVCAP, record: ArtifactRecord, /, *, path: Path) -> None:
+    def __init__(self, ivcap: ivcap_client.IVCAP, record: ArtifactRecord, /, *, path: Path) -> None:
         super().__init__(ivcap, record)
         self.path = path
 
