@@ -51,7 +51,7 @@ def check(arguments: Any, original: Mapping[str, Any], *, published: PublishedSc
     """Check an input, as `understand` returns it, against the service's own schema.
 
     What cannot be checked (a pattern no linear-time engine takes, a reference that leads nowhere, a schema whose
-    alternatives multiply beyond 2 million steps) is left to the service.
+    alternatives multiply until its budget is spent) is left to the service.
 
     Args:
         arguments: The input.
@@ -81,10 +81,17 @@ def example(original: Mapping[str, Any]) -> Any:
     It has what is required, or a few of the optional properties if nothing is; values are the schema's own examples,
     defaults and listed values where there are any. In original names: `ivcap_mcp.schema.present` makes a call of it.
     """
+    from .schemas.checking import errors
+
     doc = read(original)
     for choice in range(_MOST_TRIES):
         value = Sampler(doc).sample(doc.root, choice=choice)
-        if value is not None and not check(value, original):
+        if value is None or too_much(value) is not None:
+            continue
+        found, complete = errors(doc, value, sizes_of(value))
+        if not complete:
+            return None
+        if not found:
             return value
     return None
 

@@ -10,6 +10,8 @@ from ivcap_client import Event
 from ivcap_mcp.text import clip, stripped
 
 MOST_MESSAGE = 200
+NEARLY = 99.0
+"""Percent shown when a service says that all is done: its result is still to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Progress:
 
     A service may count (`progress` of `total`), name its steps, or say nothing; steps nest and may start over. The
     value counts messages until a share of the whole is told, and is a percentage from then on. A share that would
-    fall back counts as a small step forward instead, which never reaches 100.
+    fall back counts as a small step forward instead; 100 is for the end.
     """
 
     value: float = 0.0
@@ -40,6 +42,9 @@ class Progress:
         if not self.recent or self.recent[-1] != text:
             self.recent.append(text)
             del self.recent[:-10]
+        if event.status == "succeeded" and self.total is not None and self.value < self.total:
+            self.value = self.total
+            return Step(self.value, self.total, text)
         return self._step(_share(event.data), text)
 
     def beat(self, text: str) -> Step:
@@ -49,8 +54,8 @@ class Progress:
     def _step(self, share: float | None, text: str) -> Step:
         if share is not None and self.total is None and self.value < 100:
             self.total = 100.0
-        if share is not None and self.total is not None and 100 * share > self.value:
-            self.value = min(100 * share, 99.0 + share)  # 100 is for the end, and other steps may follow this one
+        if share is not None and self.total is not None and NEARLY * share > self.value:
+            self.value = NEARLY * share
         elif self.total is not None:
             self.value += (self.total - self.value) / 1000
         else:

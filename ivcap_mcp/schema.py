@@ -100,11 +100,17 @@ def restore(arguments: Mapping[str, Any], published: PublishedSchema, original: 
 
 
 def present(value: Any, published: PublishedSchema, original: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments by which a client gives the service `value`: the inverse of `restore`."""
+    """Return the arguments by which a client gives the service `value`: the inverse of `restore`.
+
+    Raises:
+        ValueError: The value is no object, and the tool, whose schema leaves the type open, takes objects only.
+    """
     names = {old: new for new, old in published.renames.items()}
     shown = Renaming(read(original), names).presented(value)
-    if published.wrapped or not isinstance(shown, dict):
+    if published.wrapped:
         return {WRAPPED: shown}
+    if not isinstance(shown, dict):
+        raise ValueError(f"the arguments of this tool are an object, not {type(value).__name__}")
     return shown
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.messages import Request, Response
 from . import filters, times
-from .artifact_store import LocalArtifact, of_record
+from .artifact_record import LocalArtifact, of_record
 from .asked import header, in_path, listing, page, present, reply
 from .identity import ACCOUNT, urn, uuid_of
 from .index import Connection

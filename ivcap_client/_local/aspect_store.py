@@ -17,7 +17,10 @@ T = TypeVar("T")
 if TYPE_CHECKING:
     from .store import Store
 
-COLUMNS = "id, entity, schema, content, content_type, policy, account, asserter, retracter, replaces, valid_from, valid_to, origin"
+COLUMNS = (
+    "id, entity, schema, content, content_type, policy, account, asserter, retracter, replaces,"
+    " valid_from, valid_to, origin"
+)
 
 MOST_TRIES = 100
 """Replacing an aspect starts over when somebody else replaced it meanwhile; each time, somebody else was done."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from .._core.messages import BlockingBody, Request, Response
 from .._io.files import pieces
-from .artifact_store import ANY_TYPE, LocalArtifact
+from .artifact_record import LocalArtifact
+from .artifact_store import ANY_TYPE
 from .asked import header, in_path
 from .bodies import FileBody
 from .refusals import Refusal, conflict, invalid, missing, too_large

@@ -167,7 +167,7 @@ def _facts(spec: Spec, described: Mapping[str, Any]) -> list[AspectRow]:
     return [
         derived(
             # Another version of the program is another statement.
-            derived_uuid(spec.urn, f"{key}/{spec.digest}"),
+            derived_uuid(spec.urn, f"{key}/{described.get('digest', spec.digest)}"),
             spec.urn,
             schema,
             described[key],

@@ -35,7 +35,7 @@ class Cursor:
 
 
 def write(cursor: Cursor) -> str:
-    """Write a cursor with the characters `A–Z a–z 0–9 - _` only (rest-api §6.1)."""
+    """Write a cursor with the characters A to Z, a to z, 0 to 9, - and _ only (rest-api §6.1)."""
     text = json.dumps([cursor.kind, dict(cursor.query), cursor.at, list(cursor.after)], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 

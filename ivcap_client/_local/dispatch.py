@@ -21,7 +21,8 @@ from .changes import Changes
 from .descriptions import BadDescription
 from .environments import EnvironmentFailed
 from .fleet import Fleet
-from .job_store import JobStore, LocalJob
+from .job_record import LocalJob
+from .job_store import JobStore
 from .limits import Limits
 from .specs import BadSpec, ServiceSpec
 from .streams import Inflow
@@ -152,7 +153,7 @@ class Dispatcher:
 
         def both() -> tuple[bool, list[dict[str, Any]]]:
             now = self._jobs.find(job.id)
-            return now is None or now.status in ("succeeded", "failed", "error"), self._jobs.events(job, after)
+            return now is None or now.ended, self._jobs.events(job, after)
 
         return await self.disk(both)
 

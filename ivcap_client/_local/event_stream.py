@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from typing import Any
 
 from .dispatch import Dispatcher
 from .exchanges import Exchange, fail
-
-ENDED = ("succeeded", "failed", "error")
+from .job_events import sse
+from .job_record import LocalJob
 
 
 class EventStream:
@@ -43,7 +41,7 @@ class EventStream:
                     batch = batch if left is None else batch[:left]
                     if batch:
                         after = str(batch[-1]["SeqID"])
-                        await exchange.write(b"".join(map(frame, batch)), more=True)
+                        await exchange.write(b"".join(map(sse, batch)), more=True)
                     left = None if left is None else left - len(batch)
                     if ended or left == 0 or self._dispatcher.changes.closing:
                         break
@@ -54,15 +52,15 @@ class EventStream:
             gone.cancel()
         await exchange.write(b"", more=False)
 
-    async def ended(self, job_id: str, seconds: float) -> str | None:
-        """Wait for a job's end, at most `seconds`; its status, or `None` when it has not ended."""
+    async def ended(self, job_id: str, seconds: float) -> LocalJob | None:
+        """Wait for a job's end, at most `seconds`; the job, or `None` when it has not ended."""
         until = time.monotonic() + seconds
         job = await self._dispatcher.find(job_id)
         while job is not None:
             with self._dispatcher.changes.watch(job.id) as bell:
                 job = await self._dispatcher.find(job_id)
-                if job is None or job.status in ENDED:
-                    return None if job is None else job.status
+                if job is None or job.ended:
+                    return job
                 left = until - time.monotonic()
                 if left <= 0 or self._dispatcher.changes.closing:
                     return None
@@ -88,12 +86,6 @@ class EventStream:
 
 async def _rung(bell: asyncio.Event) -> None:
     await bell.wait()
-
-
-def frame(event: dict[str, Any]) -> bytes:
-    """One event as it goes on the wire."""
-    data = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-    return f"id: {event['SeqID']}\nevent: {event['Type']}\ndata: {data}\n\n".encode()
 
 
 def _whole(text: str | None) -> int | None:

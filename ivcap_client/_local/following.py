@@ -41,6 +41,7 @@ class FollowedEvents:
         if sock is not None:
             with suppress(OSError):  # closed by the other side already
                 sock.shutdown(socket.SHUT_RDWR)
+        self._reply.close()
         self._connection.close()
 
 

@@ -18,10 +18,11 @@ from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from .._core.messages import MIB, BlockingBody, Request, Source
-from . import openapi
 from .dispatch import Dispatcher
 from .event_stream import EventStream
-from .exchanges import Exchange, Gone, Message, Receive, Send, TooLarge, fail, send_json
+from .exchanges import Exchange, Gone, Message, Receive, Send, TooLarge, fail
+from .job_record import LocalJob
+from .job_results import is_json
 from .platform import LocalPlatform
 from .runner_routes import RunnerRoutes
 from .sidecar import Sidecar
@@ -39,7 +40,6 @@ MOST_HELD = 20.0
 
 _BLOB = re.compile(r"/1/artifacts/[^/]+/blob\Z")
 _EVENTS = re.compile(r"/1/(?:services2/[^/]+/)?jobs/([^/]+)/events\Z")
-_CANCEL = re.compile(r"/1/services2/[^/]+/jobs/([^/]+)/cancel\Z")
 _JOBS = re.compile(r"/1/services2/[^/]+/jobs\Z")
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 _FROM_US = {"x-base-url", "ivcap-job-id"}
@@ -125,12 +125,8 @@ class Gateway:
 
     async def _data(self, exchange: Exchange, path: str, base: str) -> None:
         plain = unquote(path)
-        if exchange.method in ("GET", "HEAD") and plain == "/1/openapi/openapi3.json":
-            await send_json(exchange, 200, openapi.document(base))
-        elif exchange.method == "GET" and (found := _EVENTS.match(plain)):
+        if exchange.method == "GET" and (found := _EVENTS.match(plain)):
             await self._events(exchange, found[1])
-        elif exchange.method == "POST" and (found := _CANCEL.match(plain)):
-            await self._cancel(exchange, found[1])
         elif exchange.method == "GET" and _BLOB.match(plain):
             await self._download(exchange, path, base)
         elif exchange.method == "PATCH" and _BLOB.match(plain):
@@ -187,23 +183,13 @@ class Gateway:
         answer = await self._thread(self._platform.handle, self._request(exchange, path, base, body))
         if answer.status == 202 and hold > 0:
             job = str(json.loads(answer.body)["job-id"])
-            if await self._events.ended(job, min(hold, MOST_HELD)) == "succeeded":
+            ended = await self._events.ended(job, min(hold, MOST_HELD))
+            if ended is not None and ended.status == "succeeded" and _inline(ended):
                 output = Request(
                     "GET", f"{path}/{quote(job, safe='')}/output", headers={"x-base-url": base}, what="read output"
                 )
-                result = await self._thread(self._platform.handle, output)
-                answer = result if result.status == 200 else answer
+                answer = await self._thread(self._platform.handle, output)
         await exchange.reply(answer.status, answer.headers, answer.body)
-
-    async def _cancel(self, exchange: Exchange, job: str) -> None:
-        await exchange.read_whole(MIB)
-        found = await self._dispatcher.find(job)
-        if found is None:
-            await fail(exchange, 404, "no such job", id=job)
-        elif await self._dispatcher.cancel(found.id, "cancelled on request"):
-            await send_json(exchange, 200, {"job-id": found.urn, "status": "error"})
-        else:
-            await fail(exchange, 409, "the job has ended already", id=found.urn)
 
     def _host_fits(self, exchange: Exchange) -> bool:
         if self._hosts is None:
@@ -241,6 +227,11 @@ class Gateway:
         call: Callable[[], Any] = partial(work, *args, **kwargs)
         result: T = await loop.run_in_executor(self._threads, call)
         return result
+
+
+def _inline(job: LocalJob) -> bool:
+    """Whether clients expect this job's result as the answer to its creation: only JSON is."""
+    return job.result_urn is None and is_json(job.result_content_type or "")
 
 
 def _name(netloc: str) -> str:

@@ -32,7 +32,8 @@ CREATE TABLE intents(kind TEXT, id TEXT, at INTEGER, PRIMARY KEY(kind, id)) WITH
 CREATE TABLE problems(kind TEXT, id TEXT, path TEXT, message TEXT, PRIMARY KEY(kind, id)) WITHOUT ROWID;
 CREATE TABLE boots(id TEXT PRIMARY KEY);
 CREATE TABLE aspects(
-  id TEXT NOT NULL UNIQUE, entity TEXT NOT NULL, schema TEXT NOT NULL, content TEXT NOT NULL, content_type TEXT NOT NULL,
+  id TEXT NOT NULL UNIQUE, entity TEXT NOT NULL, schema TEXT NOT NULL, content TEXT NOT NULL,
+  content_type TEXT NOT NULL,
   policy TEXT NOT NULL, account TEXT NOT NULL, asserter TEXT NOT NULL, retracter TEXT, replaces TEXT,
   valid_from INTEGER NOT NULL, valid_to INTEGER, origin TEXT NOT NULL);
 CREATE INDEX aspects_by_time ON aspects(valid_from, id, schema, entity);

@@ -13,7 +13,7 @@ from . import times
 from .identity import new_uuid
 
 if TYPE_CHECKING:
-    from .job_store import LocalJob
+    from .job_record import LocalJob
     from .store import Store
 
 Event = dict[str, Any]
@@ -23,7 +23,7 @@ MOST_EVENT = 60_000
 
 
 class EventLog:
-    """Appends and reads `<uuid>.events`. Not synced: after a power cut the job's record says what its last events would."""
+    """Appends and reads `<uuid>.events`. Not synced: after a power cut the job's record still says how it ended."""
 
     def __init__(self, directory: Path, store: Store) -> None:
         self._directory, self._store = directory, store

@@ -11,7 +11,7 @@ from .aspect_store import AspectRow, derived
 from .identity import SCHEMA_JOB, SCHEMA_JOB_RESULT, SCHEMA_USED, derived_uuid
 
 if TYPE_CHECKING:
-    from .job_store import LocalJob
+    from .job_record import LocalJob
 
 MOST_RESULT = 256 * 1024
 """Bytes of a result that stand in its aspect; of a larger one only type, size and where to read it."""

@@ -13,7 +13,8 @@ from .bodies import StreamedBody
 from .identity import urn, uuid_of
 from .index import Connection
 from .job_events import Event, sse
-from .job_store import LocalJob, is_json, of_record
+from .job_record import LocalJob, of_record
+from .job_results import is_json
 from .jobs import RETRY_LATER, find_job, job_headers, job_url
 from .listing import Where, order_of, rows
 from .refusals import Refusal, invalid, missing

@@ -8,29 +8,27 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from .._core.messages import MOST_REPLY, Source
-from .._io.files import PIECE, write_temp
+from .._core.messages import Source
+from .._io.files import write_temp
 from . import times
 from .aspect_store import insert
-from .identity import ACCOUNT, POLICY_SERVICE, SCHEMA_JOB_STATUS, new_uuid, urn, uuid_of
+from .identity import SCHEMA_JOB_STATUS, new_uuid, urn, uuid_of
 from .index import Connection
 from .job_events import EventLog
 from .job_facts import facts
+from .job_record import EndStatus, LocalJob, of_record, record_of, status_data, tells
+from .job_results import MOST_INLINE, stands_inline, suffix, whole_or_joined
 from .mirror import Mirror, Record
+
+__all__ = ["JobStore", "KeyConflict", "LocalJob"]
 
 if TYPE_CHECKING:
     from .store import Store
-
-MOST_INLINE = MOST_REPLY
-"""Larger results become artifacts; a reply that is read whole could not hold them."""
-
-ENDED = ("succeeded", "failed", "error")
-EndStatus = Literal["succeeded", "failed", "error"]
 
 UNTOLD = 5_000_000
 """Microseconds after the end of a job from which on a missing last event is added by whoever reads the events."""
@@ -39,7 +37,6 @@ MOST_USED = 1000
 """Artifacts named in one request that are recorded as used by the job."""
 
 _ARTIFACT = re.compile(rb"urn:ivcap:artifact:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_SUFFIX = {"application/octet-stream": ".bin", "application/json": ".json", "text/plain": ".txt"}
 
 
 class KeyConflict(Exception):
@@ -48,57 +45,6 @@ class KeyConflict(Exception):
     def __init__(self, job: str) -> None:
         super().__init__(f"this Idempotency-Key was used for another request, job {job}")
         self.job = job
-
-
-@dataclass(frozen=True, slots=True)
-class LocalJob:
-    """One job as its record says.
-
-    Attributes:
-        id: UUID.
-        name: `b-<service uuid>-<random>`.
-        service: URN of its service; `service_name` what people call it.
-        status: `scheduled`, `executing`, `succeeded`, `failed` or `error`.
-        order, account, policy: URNs.
-        request_content_type: Media type of the request body.
-        requested_at, started_at, finished_at: RFC 3339 with microseconds.
-        result_content_type: Media type of the result, if there is one.
-        result_urn: Artifact that holds the result, when it cannot stand in a reply.
-        error_message: Why it is `error` (or `failed`).
-        key, key_digest: Idempotency key and hash of the request it stands for.
-        parent: URN of the job that asked for this one.
-        products: URNs of artifacts it made, in order.
-        used: URNs of artifacts named in its request.
-    """
-
-    id: str
-    name: str
-    service: str
-    service_name: str
-    status: str
-    order: str
-    request_content_type: str
-    requested_at: str
-    account: str = ACCOUNT
-    policy: str = POLICY_SERVICE
-    started_at: str | None = None
-    finished_at: str | None = None
-    result_content_type: str | None = None
-    result_urn: str | None = None
-    error_message: str | None = None
-    key: str | None = None
-    key_digest: str | None = None
-    parent: str | None = None
-    products: tuple[str, ...] = ()
-    used: tuple[str, ...] = ()
-
-    @property
-    def urn(self) -> str:
-        return urn("job", self.id)
-
-    @property
-    def ended(self) -> bool:
-        return self.status in ENDED
 
 
 class JobStore:
@@ -170,10 +116,10 @@ class JobStore:
                 if request.exists():
                     request.replace(self._path(id, "request"))
                 # Also before the record: who sees the job sees its first event.
-                self._log.append(job, "ivcap.job.status", SCHEMA_JOB_STATUS, _status(job))
+                self._log.append(job, "ivcap.job.status", SCHEMA_JOB_STATUS, status_data(job))
 
             try:
-                self.mirror.put(id, _record(job), guard=check)
+                self.mirror.put(id, record_of(job), guard=check)
             except _Known as found:
                 return _same(found.job, digest), False
         finally:
@@ -280,7 +226,10 @@ class JobStore:
                 result.unlink(missing_ok=True)
 
     def add_event(self, job: LocalJob, *, type: str, schema: str, data: object) -> dict[str, Any]:
-        """Append one event and return it as stored (`SeqID`, `EventID`, `Type`, `Schema`, `Source`, `Timestamp`, `Data`)."""
+        """Append one event; return it as stored: `SeqID`, `EventID`, `Type`, `Schema`, `Source`, `Timestamp`, `Data`.
+
+        A larger one than `job_events.MOST_EVENT` is cut, and says so.
+        """
         event = self._log.append(job, type, schema, data)
         self._notify()
         return event
@@ -288,9 +237,9 @@ class JobStore:
     def events(self, job: LocalJob, after: str | None = None) -> list[dict[str, Any]]:
         """Return the events after the one with SeqID `after`; all of them without."""
         events = self._log.read(job.id, after)
-        if job.finished_at and not any(_tells(event, job.status) for event in events):
+        if job.finished_at and not any(tells(event, job.status) for event in events):
             overdue = self._store.now() - times.parse(job.finished_at) > UNTOLD
-            if overdue and not any(_tells(event, job.status) for event in self._log.read(job.id, None)):
+            if overdue and not any(tells(event, job.status) for event in self._log.read(job.id, None)):
                 # Whoever ended the job died before it could say so.
                 self._tell(job)
                 events = self._log.read(job.id, after)
@@ -392,7 +341,7 @@ class JobStore:
                     visible()
 
             try:
-                self.mirror.put(id, _record(changed), guard=check)
+                self.mirror.put(id, record_of(changed), guard=check)
             except _Overtaken:
                 continue
             # After the record, so that who sees the last event finds the job ended.
@@ -401,7 +350,7 @@ class JobStore:
             return changed, True
 
     def _tell(self, job: LocalJob) -> None:
-        self._log.append(job, "ivcap.job.status", SCHEMA_JOB_STATUS, _status(job))
+        self._log.append(job, "ivcap.job.status", SCHEMA_JOB_STATUS, status_data(job))
 
     def _products(self, job: str) -> tuple[str, ...]:
         return self._store.artifacts.made_by(job)
@@ -414,10 +363,10 @@ class JobStore:
             return None, None
         self._store.prepare()
         kind = (content_type or "application/octet-stream").partition(";")[0].strip().lower()
-        head = body if isinstance(body, bytes) else _head(body)
-        if isinstance(head, bytes) and len(head) <= MOST_INLINE and _inline(kind, head):
+        head = body if isinstance(body, bytes) else whole_or_joined(body)
+        if isinstance(head, bytes) and len(head) <= MOST_INLINE and stands_inline(kind, head):
             return write_temp(self._store.temp, head), None
-        name = job.name + _SUFFIX.get(kind, _guess(kind))
+        name = job.name + suffix(kind)
         return None, self._store.artifacts.add(head, name=name, mime_type=kind, job=job.urn).urn
 
     def _notify(self) -> None:
@@ -437,87 +386,7 @@ class _Known(Exception):
         self.job = job
 
 
-class _Joined:
-    """What was read of a source already, and then the rest of it."""
-
-    def __init__(self, head: bytes, rest: Source) -> None:
-        self._head, self._rest = head, rest
-
-    def read(self, size: int, /) -> bytes:
-        if self._head:
-            piece, self._head = self._head[:size], self._head[size:]
-            return piece
-        return self._rest.read(size)
-
-
-def _head(source: Source) -> bytes | _Joined:
-    """Read a source to its end if it fits in a reply; otherwise join it together again."""
-    read = bytearray()
-    while len(read) <= MOST_INLINE:
-        piece = source.read(PIECE)
-        if not piece:
-            return bytes(read)
-        read += piece
-    return _Joined(bytes(read), source)
-
-
-def is_json(content_type: str) -> bool:
-    """Whether a media type says JSON. Source: rest-api §2.7, `application/vnd.ivcap.<schema urn>`."""
-    kind = content_type.partition(";")[0].strip().lower()
-    return kind == "application/json" or kind.startswith("application/vnd.ivcap.") or kind.endswith("+json")
-
-
-def _inline(kind: str, data: bytes) -> bool:
-    if is_json(kind):
-        try:
-            json.loads(data, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
-            return False
-        return True
-    if not kind.startswith("text/"):
-        return False
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _guess(kind: str) -> str:
-    import mimetypes
-
-    return mimetypes.guess_extension(kind) or ".bin"
-
-
 def _same(job: LocalJob, digest: str | None) -> LocalJob:
     if job.key_digest != digest:
         raise KeyConflict(job.urn)
     return job
-
-
-def _status(job: LocalJob) -> Mapping[str, str]:
-    return {"job-urn": job.urn, "status": job.status}
-
-
-def _tells(event: Mapping[str, Any], status: str) -> bool:
-    data = event.get("Data")
-    return event.get("Type") == "ivcap.job.status" and isinstance(data, dict) and data.get("status") == status
-
-
-_FIELDS = {field.name for field in fields(LocalJob)}
-
-
-def _record(job: LocalJob) -> Record:
-    return asdict(job)
-
-
-def of_record(record: Record) -> LocalJob:
-    """Read a record. Raises `TypeError` when it lacks what every job has."""
-    known = {key: value for key, value in record.items() if key in _FIELDS}
-    for key in ("products", "used"):
-        known[key] = tuple(known.get(key) or ())
-    return LocalJob(**known)

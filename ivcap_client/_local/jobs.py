@@ -9,7 +9,9 @@ from .._core.messages import Request, Response
 from .asked import header, reply, whole_body
 from .catalogue import Service
 from .identity import SCHEMA_JOB_INPUT, urn, uuid_of
-from .job_store import MOST_INLINE, KeyConflict, LocalJob, is_json
+from .job_record import LocalJob
+from .job_results import MOST_INLINE, is_json
+from .job_store import KeyConflict
 from .refusals import bad_request, conflict, invalid, missing, not_here
 from .routes import route
 
@@ -27,7 +29,7 @@ MOST_KEY = 512
 
 @route("POST", "/1/services2/{service}/jobs")
 def create_job(platform: LocalPlatform, request: Request, service: str) -> Response:
-    """Create a job: 202 with its URN, or, where `Timeout` allows to wait and it succeeds with JSON, 200 and the result."""
+    """Create a job: 202 with its URN, or, if it succeeds with JSON within `Timeout`, 200 with the result."""
     wait = _wait(header(request, "timeout"))
     found = platform.catalogue().find(service)
     if found is None:

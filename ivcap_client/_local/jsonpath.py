@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .jsonpath_parse import (
+from .jsonpath_parse import read
+from .jsonpath_tree import (
     Accessor,
     And,
     BadPath,
@@ -35,7 +36,6 @@ from .jsonpath_parse import (
     Wild,
     WildMember,
     needed,
-    read,
 )
 
 __all__ = ["BadPath", "Path", "compile"]

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import TYPE_CHECKING, Any
+
+from .._core.messages import Request, Response
+from .routes import route
+
+if TYPE_CHECKING:
+    from .platform import LocalPlatform
 
 CANCEL_ROUTE = "/1/services2/{service-id}/jobs/{id}/cancel"
+
+
+@route("GET", "/1/openapi/openapi3.json")
+def read_description(platform: LocalPlatform, request: Request) -> Response:
+    """Describe the API. Routed once something that runs services is loaded: without it there is nothing to cancel."""
+    return Response(200, {"content-type": "application/json"}, json.dumps(document(platform.base(request))).encode())
 
 
 def document(base: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from .._core.messages import BlockingBody, Request, Response
 from . import artifacts, aspects, blobs, job_reads, jobs, routes, services, times
 from .bodies import WholeBody
 from .catalogue import Catalogue
-from .job_store import LocalJob
+from .job_record import LocalJob
 from .refusals import Refusal, disk, not_here
 from .store import Store
 from .uploads import SourceFailed

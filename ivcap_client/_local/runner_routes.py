@@ -72,8 +72,8 @@ class RunnerRoutes:
                 case "POST", ["jobs", job]:
                     await self._submit(exchange, job, offline="offline" in query)
                 case "GET", ["jobs", job]:
-                    status = await self._events.ended(job, min(float(query.get("wait", "0")), 60.0))
-                    await send_json(exchange, 200, {"job": job, "status": status})
+                    ended = await self._events.ended(job, min(float(query.get("wait", "0")), 60.0))
+                    await send_json(exchange, 200, {"job": job, "status": ended.status if ended else None})
                 case "POST", ["jobs", job, "cancel"]:
                     done = await self._dispatcher.cancel(job)
                     await send_json(exchange, 200, {"job": job, "cancelled": done})

@@ -13,17 +13,20 @@ from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import descriptions, launch, pending, specs
+from . import descriptions, launch, openapi, pending, specs
 from .following import FollowedEvents, follow
 from .specs import ServiceSpec
 
 if TYPE_CHECKING:
     from .dispatch import Dispatcher
-    from .job_store import LocalJob
+    from .job_record import LocalJob
     from .platform import Spec
     from .runner_routes import RunnerRoutes
 
 log = logging.getLogger(__name__)
+
+DESCRIBED_AT = openapi.CANCEL_ROUTE
+"""The route clients look for before they cancel; importing its module makes the platform list it."""
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Handlers of `/1/services2`: list and read (rest-api §2.1, §2.2); written are services by `services add` and aspects."""
+"""Handlers of `/1/services2`: list and read (rest-api §2.1, §2.2). Nothing is written by these routes."""
 
 from __future__ import annotations
 

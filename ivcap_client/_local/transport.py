@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from ivcap_client._core.messages import BlockingBody, Body, Request, Response
-from ivcap_client.exception import ConfigError
+from ivcap_client.exception import ConfigError, NotConnected
 
 if TYPE_CHECKING:
+    from ivcap_client._io.http import HttpTransport
+
+    from .launch import Runner
     from .platform import LocalPlatform
     from .specs import ServiceSpec
+
+EVENTS = re.compile(r"/1/services2/[^/]+/jobs/([^/]+)/events")
 
 
 class LocalTransport:
@@ -34,6 +42,7 @@ class LocalTransport:
         self._base_dir, self._trust, self._offline = base_dir, trust_services, offline
         self._specs = _specs(services)
         self._platform: LocalPlatform | None = None
+        self._http: tuple[int, HttpTransport] | None = None
 
     @property
     def platform(self) -> LocalPlatform:
@@ -88,7 +97,35 @@ class LocalTransport:
         return reply
 
     async def open_async(self, request: Request) -> Body:
-        return _Threaded(await _in_thread(self.open, request))
+        # A stream that waits for the next event must be cancellable, which a read in a worker thread is not.
+        runner = await _in_thread(self._runner_of, request)
+        if runner is None:
+            return _Threaded(await _in_thread(self.open, request))
+        headers = {**request.headers, "authorization": f"Bearer {runner.token}"}
+        return await self._at(runner).open_async(replace(request, headers=headers))
+
+    def _runner_of(self, request: Request) -> Runner | None:
+        """The runner that streams the events of a job that has not ended; `None` for every other request."""
+        found = EVENTS.fullmatch(request.target)
+        job = self.platform.store.jobs.find(unquote(found[1])) if found and request.method == "GET" else None
+        if job is None or job.ended:
+            return None
+        from . import launch
+
+        try:
+            return launch.ensure_runner(self._base_dir)
+        except launch.RunnerUnavailable as error:
+            raise NotConnected(f"could not {request.what}: {error}") from None
+
+    def _at(self, runner: Runner) -> HttpTransport:
+        from ivcap_client._core.port import Target
+        from ivcap_client._io.http import HttpTransport
+        from ivcap_client.auth import NoAuth
+
+        if self._http is None or self._http[0] != runner.port:
+            target = Target(url=f"http://127.0.0.1:{runner.port}", auth=NoAuth(), local=True, foreign_data=False)
+            self._http = (runner.port, HttpTransport(target))
+        return self._http[1]
 
     def close(self) -> None:
         platform, self._platform = self._platform, None
@@ -96,6 +133,9 @@ class LocalTransport:
             platform.close()
 
     async def close_async(self) -> None:
+        http, self._http = self._http, None
+        if http is not None:
+            await http[1].close_async()
         await _in_thread(self.close)
 
 

@@ -16,7 +16,8 @@ from .._core.messages import Source
 from .._io.files import PIECE, locked, pieces, write_all
 
 if TYPE_CHECKING:
-    from .artifact_store import ArtifactStore, LocalArtifact
+    from .artifact_record import LocalArtifact
+    from .artifact_store import ArtifactStore
 
 MOST_HASHES = 256
 """Running hashes kept in memory; a forgotten one is computed again from the file."""

@@ -20,6 +20,8 @@ from pydantic import AfterValidator, BaseModel, Field
 Values = list[tuple[date, float]]
 Rounded = Annotated[float, AfterValidator(lambda number: round(number, 4))]  # more digits than that only mislead
 
+STEPS = 5  # whoever watches sees how much of the whole is done
+
 
 class Model(StrEnum):
     linear = "linear"
@@ -82,7 +84,7 @@ def co2_trend(req: Request, ctxt: JobContext) -> Result:
         artifact = ctxt.ivcap.get_artifact(req.series)
         with artifact.as_local_file() as path:  # a temporary file, gone when the block ends
             record = parse(path.read_bytes())
-        step.finished(f"Read {len(record)} rows of {artifact.name}")
+        step.finished(f"Read {len(record)} rows of {artifact.name}", progress=1, total=STEPS)
 
     with ctxt.report.step("check", "Counting values and gaps") as step:
         rows = [row for row in record if row[0].year >= (req.from_year or 0)]
@@ -90,13 +92,17 @@ def co2_trend(req: Request, ctxt: JobContext) -> Result:
         if len(used) < 24 or used[-1][0] - used[0][0] < timedelta(days=700):
             # A ValueError says "your input"; any other exception says "our fault".
             raise ValueError(f"{len(used)} values are too few: telling trend from season takes 24 over two years")
-        step.finished(f"{len(used)} values, {len(rows) - len(used)} missing")
+        step.finished(f"{len(used)} values, {len(rows) - len(used)} missing", progress=2, total=STEPS)
 
     with ctxt.report.step("fit", f"Fitting a {req.model} trend and {req.harmonics} harmonics") as step:
         fit = Fit(used, degree=1 if req.model is Model.linear else 2, harmonics=req.harmonics)
         far = [i for i, z in enumerate(fit.sigmas) if abs(z) > req.anomaly_threshold]
         far.sort(key=lambda i: -abs(fit.sigmas[i]))
-        step.finished(f"{fit.growth(0):.2f} ppm a year, {len(far)} values beyond {req.anomaly_threshold:g} sigma")
+        step.finished(
+            f"{fit.growth(0):.2f} ppm a year, {len(far)} values beyond {req.anomaly_threshold:g} sigma",
+            progress=3,
+            total=STEPS,
+        )
 
     (high, peak), (low, trough) = max(fit.season), min(fit.season)
     result = Result(
@@ -126,13 +132,13 @@ def co2_trend(req: Request, ctxt: JobContext) -> Result:
         result.plot = ctxt.ivcap.upload_artifact(
             name="co2_trend.png", io_stream=io.BytesIO(png), content_type="image/png", content_size=len(png)
         ).id
-        step.finished(f"Uploaded {result.plot}")
+        step.finished(f"Uploaded {result.plot}", progress=4, total=STEPS)
 
     with ctxt.report.step("publish", "Attaching the findings to the record") as step:
         findings = result.model_dump(by_alias=True, exclude={"aspect"})
         settings = req.model_dump(mode="json", exclude={"jschema"})  # without them nobody could check the numbers
         result.aspect = ctxt.ivcap.add_aspect(req.series, {**findings, "settings": settings}).id
-        step.finished(f"Added {result.aspect}")
+        step.finished(f"Added {result.aspect}", progress=5, total=STEPS)
     return result
 
 
@@ -229,14 +235,14 @@ def draw(used: Values, fit: Fit, far: list[int], threshold: float, step: Any) ->
     ax["A"].plot(days, fit.trend, color=ink, lw=2, label=f"trend, growing {growth}")
     ax["A"].set(title=f"Atmospheric CO2, {days[0]:%b %Y} to {days[-1]:%b %Y}", ylabel="ppm")
     ax["A"].legend(frameon=False, loc="upper left")
-    step.info({"progress": 1, "total": 3, "message": "Drew the record"})
+    step.info({"progress": 3.25, "total": STEPS, "message": "Drew the record"})
 
     yearly, dates = zip(*fit.season, strict=True)
     ax["B"].plot(dates, yearly, color=ink, lw=2)
     ax["B"].axhline(0, color=grey, lw=0.8)
     ax["B"].xaxis.set(major_locator=MonthLocator((1, 4, 7, 10)), major_formatter=DateFormatter("%b"))
     ax["B"].set(title=f"Yearly cycle: {max(yearly) - min(yearly):.1f} ppm peak to trough", ylabel="ppm")
-    step.info({"progress": 2, "total": 3, "message": "Drew the yearly cycle"})
+    step.info({"progress": 3.5, "total": STEPS, "message": "Drew the yearly cycle"})
 
     ax["C"].plot(days, fit.residuals, ".", ms=2.5, color=grey)
     ax["C"].plot([days[i] for i in far], fit.residuals[far], "o", ms=6, mfc="none", color=accent)
@@ -244,7 +250,7 @@ def draw(used: Values, fit: Fit, far: list[int], threshold: float, step: Any) ->
         ax["C"].axhline(edge, color=accent, lw=0.8, ls="--")
     outside = f"{len(far)} beyond {threshold:g} sigma"
     ax["C"].set(title=f"Residuals: sigma {fit.sigma:.2f} ppm, {outside}", ylabel="measured - fit (ppm)")
-    step.info({"progress": 3, "total": 3, "message": "Drew the residuals"})
+    step.info({"progress": 3.75, "total": STEPS, "message": "Drew the residuals"})
 
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=110)

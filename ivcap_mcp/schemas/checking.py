@@ -23,8 +23,11 @@ from .keywords import equal_key
 from .patterns import matcher
 from .reading import Doc
 
-_BUDGET: Final = 2_000_000
-"""Steps one check may take; a step is one keyword tried on one value, more of them where the value is large."""
+# Steps one check may take: so many, and so many more for each part of the input, up to so many in all. A step is one
+# keyword tried on one value, more of them where the value is large; it takes up to 20 µs.
+_BUDGET: Final = 20_000
+_BUDGET_PER_BYTE: Final = 5
+_MOST_BUDGET: Final = 1_000_000
 _BYTES_PER_STEP: Final = 200
 _MOST_ERRORS: Final = 50
 _REMEMBERED: Final = 256
@@ -36,7 +39,7 @@ class _Spent(Exception):
 
 class _Budget:
     def __init__(self, sizes: Mapping[int, int]) -> None:
-        self._left = _BUDGET
+        self._left = min(_MOST_BUDGET, _BUDGET + _BUDGET_PER_BYTE * max(sizes.values(), default=0))
         self._sizes = sizes
 
     def spend(self, value: object) -> None:
@@ -137,7 +140,7 @@ _OWN: Final[Mapping[str, Callable[..., Iterator[ValidationError]]]] = {
     "additionalProperties": _additional_properties,
     "uniqueItems": _unique_items,
 }
-_Checker: Final = extend(
+_Checker: Final = extend(  # type: ignore[no-untyped-call]  # the stubs leave it untyped
     Draft202012Validator,
     {
         name: _counted(_OWN.get(name, keyword))
@@ -160,7 +163,7 @@ def _validator(doc: Doc) -> Validator:
     if any("patternProperties" in node for node in doc.nodes):
         # jsonschema asks Python's own engine which properties a pattern has seen, so this cannot be checked safely.
         schema = _without_unevaluated(schema)
-    made = _Checker(schema, registry=Registry())
+    made: Validator = _Checker(schema, registry=Registry())
     with _lock:
         _memory[doc.text] = made
         while len(_memory) > _REMEMBERED:

@@ -40,6 +40,7 @@ def matcher(pattern: str) -> Callable[[str], bool] | None:
     if len(pattern) > MOST_PATTERN:
         return None
     try:
+        pattern.encode()
         engine = SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
     except (SchemaError, UnicodeEncodeError):
         return None

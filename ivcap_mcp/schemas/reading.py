@@ -164,7 +164,8 @@ class _Reader:
             self._refer(keywords[reference], raw, node)
             if self._lonely_ref:
                 keywords = {key: keywords[key] for key in _BESIDE_REF if key in keywords}
-        for key, value in keywords.items():
+        # What is said of the value itself comes first, so that a check that stops early has seen the outermost faults.
+        for key, value in sorted(keywords.items(), key=lambda item: item[0] not in PLAIN):
             if key in PLAIN:
                 if PLAIN[key](value):
                     node[key] = value

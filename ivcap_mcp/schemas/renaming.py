@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .keys import SCHEMA_KEY, pin, required_pin
-from .kinds import KindsOf, conjuncts
+from .keys import SCHEMA_KEY, required_pin
+from .kinds import KindsOf
 from .places import Nodes, Places
 from .reading import Doc
 
@@ -55,9 +55,9 @@ class Renaming:
                 name = key
             result[name] = self._restored(each, place.under(name), level + 1)
         if SCHEMA_KEY not in result and self._fixes_schema_key:
-            fixed = [required_pin(self._doc, self._kinds, node) for node in nodes]
-            if fixed[0] is not None and all(each == fixed[0] for each in fixed):
-                result = {SCHEMA_KEY: fixed[0], **result}
+            fixed = self._fixed(nodes)
+            if fixed is not None:
+                result = {SCHEMA_KEY: fixed, **result}
         return result
 
     def _presented(self, value: Any, nodes: Nodes, level: int) -> Any:
@@ -71,8 +71,13 @@ class Renaming:
         result = {}
         for key, each in value.items():
             declared = place.declared.get(key)
-            if key == SCHEMA_KEY and declared and pin(conjuncts(self._doc, *declared)) == each:
+            if key == SCHEMA_KEY and declared and self._fixed(nodes) == each:
                 continue
             name = self._names.get(key, key) if declared else key
             result[name] = self._presented(each, place.under(key), level + 1)
         return result
+
+    def _fixed(self, nodes: Nodes) -> Any:
+        """Return the `$schema` value that an object here must have, if all that speaks about it agrees."""
+        fixed = [required_pin(self._doc, self._kinds, node) for node in nodes]
+        return fixed[0] if all(each == fixed[0] for each in fixed) else None

@@ -49,7 +49,9 @@ def any_of(branches: Iterable[Node]) -> Node:
     """Join published alternatives: nested ones are lifted, equal ones appear once, lists of values become one."""
     flat: list[Node] = []
     for branch in branches:
-        flat.extend(branch["anyOf"] if branch.keys() == {"anyOf"} else [branch])
+        # `anything()` stays whole, so that it is known again when what was published is published once more.
+        lifted = branch.keys() == {"anyOf"} and not is_anything(branch)
+        flat.extend(branch["anyOf"] if lifted else [branch])
     kept: dict[str, Node] = {}
     for branch in flat:
         kept.setdefault(equal_key(branch), branch)

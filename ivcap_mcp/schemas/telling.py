@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..text import clip, one_line
 from .keys import SCHEMA_KEY
+from .keywords import Node
 from .kinds import KindsOf, conjuncts
 from .reading import Doc
 from .wording import given, wanted
@@ -59,7 +60,8 @@ class Teller:
         path = list(error.absolute_path)
         match error.validator:
             case "required":
-                missing = [name for name in schema["required"] if name not in error.instance]
+                value: Any = error.instance
+                missing = [name for name in schema["required"] if name not in value]
                 own = conjuncts(self._doc, schema)
                 return [self._missing(path, name, own) for name in missing[:MOST_COMPLAINTS]]
             case "additionalProperties" if schema.get("additionalProperties") == {"not": {}}:
@@ -70,14 +72,14 @@ class Teller:
                 return [self._complaint(path, error.instance, self._alternatives(error))]
             case "uniqueItems":
                 return [self._complaint(path, error.instance, "items that all differ")]
-            case "not":
+            case "not" if error.validator_value != {}:
                 return [self._complaint(path, error.instance, "something the schema does not exclude")]
             case "dependentRequired" | "contains" | "propertyNames" | "unevaluatedProperties" | "unevaluatedItems":
                 return [self._complaint(path, error.instance, one_line(f"{error.validator}: {error.message}", 300))]
         return [self._complaint(path, error.instance, wanted(self._doc, self._kinds, schema, self._names))]
 
     def _missing(self, path: list[Any], name: str, parts: Iterable[Mapping[str, Any]]) -> Complaint:
-        schema = next((part["properties"][name] for part in parts if name in part.get("properties", {})), {})
+        schema: Node = next((part["properties"][name] for part in parts if name in part.get("properties", {})), {})
         told = wanted(self._doc, self._kinds, schema, self._names)
         return Complaint(self._field([*path, name]), "nothing", f"{told} (required)")
 

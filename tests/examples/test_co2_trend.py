@@ -95,7 +95,7 @@ def test_the_steps_are_reported_in_order_with_messages_and_progress(co2_trend: T
     counted = [
         (event["options"]["progress"], event["options"]["total"]) for event in events if "progress" in event["options"]
     ]
-    assert counted == [(1, 3), (2, 3), (3, 3)]
+    assert counted == [(1, 5), (2, 5), (3, 5), (3.25, 5), (3.5, 5), (3.75, 5), (4, 5), (5, 5)]
 
 
 @pytest.mark.parametrize(

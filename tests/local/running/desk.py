@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ivcap_client._local import launch, specs
-from ivcap_client._local.job_store import LocalJob
+from ivcap_client._local.job_record import LocalJob
 from ivcap_client._local.specs import ServiceSpec
 from ivcap_client._local.store import Store
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def test_jobs_of_one_service_share_one_process(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("how", [{"later": True}, {"later": True, "silent": True}, {"late": 0.2}])
-def test_a_result_arrives_inline_or_by_report_or_by_polling(desk: Desk, how: dict[str, object]) -> None:
+def test_a_result_arrives_inline_or_by_report_or_by_polling(desk: Desk, how: dict[str, Any]) -> None:
     assert desk.result(desk.run(do="echo", **how))["do"] == "echo"
 
 
@@ -40,7 +41,7 @@ def test_a_result_arrives_inline_or_by_report_or_by_polling(desk: Desk, how: dic
         ({"do": "boom", "silent": True}, "failed", "boom"),
     ],
 )
-def test_a_failure_of_the_tool_is_told_in_a_line(desk: Desk, asked: dict[str, object], status: str, said: str) -> None:
+def test_a_failure_of_the_tool_is_told_in_a_line(desk: Desk, asked: dict[str, Any], status: str, said: str) -> None:
     desk.limit(IVCAP_TOOL_REPORT_GRACE=0.1 if asked.get("silent") else 5)
     job = desk.run(**asked)
     assert (job.status, job.error_message) == (status, said)
@@ -84,7 +85,8 @@ def test_a_cancelled_job_ends_at_once_and_its_process_when_its_other_jobs_are_do
 
 def test_a_large_result_is_kept_whole(desk: Desk) -> None:
     size = 50_000_000
-    for how in ({}, {"later": True}):
+    hows: list[dict[str, Any]] = [{}, {"later": True}]
+    for how in hows:
         job = desk.run(do="large", size=size, **how)
         assert job.status == "succeeded"
         kind, body = desk.store.jobs.result_body(job) or ("", b"")

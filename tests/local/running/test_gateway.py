@@ -1,0 +1,323 @@
+"""The REST API of a foreground platform over real sockets, run on a thread of the test's process."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from ivcap_client._local import launch, secrets_kept
+from ivcap_client._local.runner import RunnerError, Serving, run_runner
+from tests.local.running.desk import LONG, Desk, gone, until
+
+
+def line_to(serving: Serving) -> http.client.HTTPConnection:
+    """A connection to a platform."""
+    host, port = serving.url.removeprefix("http://").split(":")
+    return http.client.HTTPConnection(host, int(port), timeout=LONG)
+
+
+class Client:
+    """Plain requests to one address."""
+
+    def __init__(self, serving: Serving, **headers: str) -> None:
+        self.serving, self.headers = serving, headers
+
+    def open(self, method: str, target: str, body: object = None, **headers: str) -> http.client.HTTPResponse:
+        """Send a request; the reply is not read yet."""
+        line = line_to(self.serving)
+        named = {
+            name.replace("_", "-"): value for name, value in {"Connection": "close", **self.headers, **headers}.items()
+        }
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        line.request(method, target, body=data, headers=named)
+        return line.getresponse()
+
+    def ask(self, method: str, target: str, body: object = None, **headers: str) -> tuple[int, Any]:
+        """Send a request; its status, and its body as JSON where it is."""
+        with self.open(method, target, body, **headers) as reply:
+            text = reply.read()
+            told = reply.headers.get("content-type") or ""
+            return reply.status, json.loads(text) if "json" in told and text else text
+
+
+@contextmanager
+def serving(desk: Desk, **options: Any) -> Iterator[Serving]:
+    """A platform in the foreground."""
+    found: list[Serving] = []
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            asyncio.run(run_runner(desk.base, foreground=True, services=[desk.plain], on_ready=found.append, **options))
+        except BaseException as problem:
+            failed.append(problem)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        until(lambda: found or failed)
+        if failed:
+            raise failed[0]
+        yield found[0]
+    finally:
+        if not failed:
+            launch.stop_runner(desk.base, force=True, seconds=LONG)
+        thread.join(LONG)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def client(desk: Desk) -> Iterator[Client]:
+    with serving(desk) as found:
+        yield Client(found)
+
+
+def jobs(desk: Desk) -> str:
+    return f"/1/services2/{desk.plain.urn}/jobs"
+
+
+def events(reply: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
+    """The events of a stream as they come."""
+    for line in reply:
+        if line.startswith(b"data: "):
+            yield json.loads(line[6:])
+
+
+def test_a_job_runs_from_its_creation_to_its_result(desk: Desk, client: Client) -> None:
+    status, made = client.ask("POST", jobs(desk), {"do": "echo", "n": 1}, Content_Type="application/json")
+    assert status == 202
+    assert made["location"].startswith(client.serving.url + "/1/services2/")
+    with client.open("GET", f"{jobs(desk)}/{made['job-id']}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        told = [event["Data"].get("status") for event in events(stream)]
+    assert told[-1] == "succeeded"
+    status, read = client.ask("GET", f"{jobs(desk)}/{made['job-id']}")
+    assert (status, read["status"], read["result-content"]["n"]) == (200, "succeeded", 1)
+
+
+def test_a_held_request_answers_with_the_result(desk: Desk, client: Client) -> None:
+    status, said = client.ask("POST", jobs(desk), {"do": "echo", "n": 2}, Timeout="10.0")
+    assert (status, said["n"]) == (200, 2)
+    assert client.ask("POST", jobs(desk), {"do": "boom"}, Timeout="10")[0] == 202
+    assert client.ask("POST", jobs(desk), {"do": "sleep", "seconds": 5}, Timeout="0.05")[0] == 202
+    assert client.ask("POST", jobs(desk), {"do": "large", "size": 10}, Timeout="10")[0] == 202
+
+
+def test_events_arrive_while_the_job_runs_and_a_reader_may_come_back(desk: Desk, client: Client) -> None:
+    _, made = client.ask("POST", jobs(desk), {"do": "sleep", "seconds": 1})
+    with client.open("GET", f"{jobs(desk)}/{made['job-id']}/events") as stream:
+        coming = events(stream)
+        while (event := next(coming))["Data"].get("status") != "executing":
+            continue
+        last = event["SeqID"]
+        job = desk.store.jobs.find(made["job-id"])
+        assert job is not None
+        assert not job.ended
+    with client.open("GET", f"{jobs(desk)}/{made['job-id']}/events", Last_Event_ID=last) as stream:
+        told = list(events(stream))
+    assert [event["SeqID"] > last for event in told] == [True] * len(told)
+    assert told[-1]["Data"]["status"] == "succeeded"
+
+
+def test_a_silent_stream_says_that_it_is_alive(desk: Desk) -> None:
+    desk.limit(IVCAP_EVENTS_KEEP_ALIVE=0.05)
+    with serving(desk) as found:
+        client = Client(found)
+        _, made = client.ask("POST", jobs(desk), {"do": "sleep", "seconds": 0.5})
+        with client.open("GET", f"{jobs(desk)}/{made['job-id']}/events") as stream:
+            assert any(line.startswith(b":") for line in stream)
+
+
+def test_a_job_is_cancelled_where_the_description_lists_the_route(desk: Desk, client: Client) -> None:
+    _, said = client.ask("GET", "/1/openapi/openapi3.json")
+    assert "/1/services2/{service-id}/jobs/{id}/cancel" in said["paths"]
+    _, made = client.ask("POST", jobs(desk), {"do": "hang"})
+    job = desk.store.jobs.find(made["job-id"])
+    assert job is not None
+    desk.started(job)
+    assert client.ask("POST", f"{jobs(desk)}/{made['job-id']}/cancel")[0] in (200, 202)
+    assert client.ask("GET", f"{jobs(desk)}/{made['job-id']}")[1]["status"] == "error"
+    assert client.ask("POST", f"{jobs(desk)}/{made['job-id']}/cancel")[0] == 409
+
+
+def test_an_upload_streams_in_and_a_range_streams_out(desk: Desk, client: Client) -> None:
+    data = bytes(range(256)) * 40_000
+    made = {"X_Name": base64.b64encode(b"some.bin").decode(), "X_Content_Type": "application/x-bin"}
+    status, said = client.ask("POST", "/1/artifacts", **made, X_Content_Length=str(len(data)), Tus_Resumable="1.0.0")
+    assert status == 201
+    href = said["data-href"].removeprefix(client.serving.url)
+    assert href.startswith("/1/artifacts/")
+    with client.open("PATCH", href, data, Upload_Offset="0", Content_Type="application/offset+octet-stream") as reply:
+        assert (reply.status, reply.headers["Upload-Offset"]) == (204, str(len(data)))
+    with client.open("HEAD", href) as reply:
+        assert reply.headers["Upload-Offset"] == str(len(data))
+    assert client.ask("GET", href) == (200, data)
+    with client.open("GET", href, Range="bytes=1000000-1000009") as reply:
+        assert (reply.status, reply.read()) == (206, data[1_000_000:1_000_010])
+
+
+def test_an_upload_that_breaks_off_keeps_what_came(desk: Desk, client: Client) -> None:
+    made = {"X_Name": "YQ==", "X_Content_Type": "text/plain", "X_Content_Length": "1000000"}
+    href = client.ask("POST", "/1/artifacts", **made)[1]["data-href"].removeprefix(client.serving.url)
+    host, port = client.serving.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as line:
+        head = f"PATCH {href} HTTP/1.1\r\nHost: {host}\r\nUpload-Offset: 0\r\nContent-Length: 1000000\r\n\r\n"
+        line.sendall(head.encode() + b"x" * 300_000)
+
+    def offset() -> int:
+        with client.open("HEAD", href) as reply:
+            return int(reply.headers["Upload-Offset"])
+
+    until(lambda: offset() == 300_000)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example:80"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://localhost:3000"}, 200),
+        ({"Host": "localhost"}, 200),
+        ({}, 200),
+    ],
+)
+def test_pages_of_other_origins_are_refused(client: Client, headers: dict[str, str], status: int) -> None:
+    with client.open("GET", "/1/services2", **headers) as reply:
+        assert reply.status == status
+        assert reply.headers["access-control-allow-origin"] == (headers.get("Origin") if status == 200 else None)
+
+
+def test_a_preflight_is_answered_for_allowed_origins(client: Client) -> None:
+    asked = {"Origin": "http://localhost:3000", "Access_Control_Request_Method": "PATCH"}
+    with client.open("OPTIONS", "/1/artifacts", **asked, Access_Control_Request_Headers="tus-resumable") as reply:
+        assert reply.status == 204
+        assert reply.headers["access-control-allow-headers"] == "tus-resumable"
+
+
+def test_a_platform_with_a_token_asks_for_it(desk: Desk) -> None:
+    with serving(desk, token="open sesame") as found:
+        assert not found.open
+        assert Client(found).ask("GET", "/1/services2")[0] == 401
+        assert Client(found, Authorization="Bearer wrong").ask("GET", "/1/services2")[0] == 401
+        assert Client(found, Authorization="Bearer open sesame").ask("GET", "/1/services2")[0] == 200
+        assert Client(found, Authorization="Bearer open sesame").ask("GET", "/.runner/state")[0] == 401
+
+
+def test_the_runners_own_routes_are_closed_even_where_the_api_is_open(client: Client) -> None:
+    assert client.serving.open
+    for method, path in [("GET", "/.runner/state"), ("POST", "/.runner/stop"), ("POST", "/.runner/services")]:
+        assert client.ask(method, path)[0] == 401
+    own = Client(client.serving, Authorization=f"Bearer {client.serving.token}")
+    assert own.ask("POST", "/.runner/services", [{"urn": "x"}])[0] == 400
+    assert own.ask("GET", "/.runner/other")[0] == 404
+
+
+def test_what_is_not_served_is_an_honest_501(client: Client) -> None:
+    status, said = client.ask("GET", "/1/projects")
+    assert (status, list(said)) == (501, ["message"])
+
+
+def test_what_only_the_runner_may_say_is_taken_off_outside_requests(desk: Desk, client: Client) -> None:
+    _, said = client.ask("POST", jobs(desk), {"do": "echo"}, X_Base_Url="http://elsewhere.invalid")
+    assert said["location"].startswith(client.serving.url)
+    _, said = client.ask("POST", jobs(desk), {"do": "echo"}, X_Forwarded_Host="gate.example", X_Forwarded_Proto="https")
+    assert said["location"].startswith("https://gate.example/1/")
+
+
+def test_a_body_larger_than_the_bound_is_refused(client: Client) -> None:
+    line = line_to(client.serving)
+    line.putrequest("POST", "/1/aspects?entity=urn:a&schema=urn:b")
+    line.putheader("Content-Length", str(65 * 2**20))
+    line.endheaders()
+    with line.getresponse() as reply:
+        assert reply.status == 413
+    line.close()
+
+
+def test_an_absolute_request_line_is_understood(desk: Desk, client: Client) -> None:
+    assert client.ask("GET", f"{client.serving.url}/1/services2")[0] == 200
+
+
+def test_a_tool_uploads_and_reads_through_its_own_address(desk: Desk, client: Client) -> None:
+    def ask(method: str, path: str, body: object = None) -> tuple[int, Any]:
+        asked = {"do": "ask", "method": method, "path": path, "body": body}
+        _, said = client.ask("POST", jobs(desk), asked, Timeout="10")
+        return said["status"], json.loads(said["body"]) if said["body"].startswith("{") else said["body"]
+
+    status, made = ask("POST", "/1/aspects?entity=urn:x:y&schema=urn:x:s", {"$schema": "urn:x:s", "a": 1})
+    assert status == 200
+    status, read = ask("GET", f"/1/aspects/{made['id']}")
+    assert (status, read["content"]["a"]) == (200, 1)
+    base = desk.result(desk.run(do="environment"))["IVCAP_BASE_URL"]
+    secret = base.rpartition("/")[2]
+    assert ask("GET", f"/s/{secret}/1/aspects/{made['id']}")[0] == 200  # the library doubles the prefix
+    assert ask("GET", "/1/secret?secret-name=none")[0] == 404
+    assert ask("GET", "/next_job")[0] == 501
+    assert ask("GET", "/1/projects")[0] == 501
+    with client.open("GET", "/s/guessed/1/aspects") as reply:
+        assert reply.status == 404
+
+
+def test_a_tool_gets_the_secrets_of_its_own_service_only(desk: Desk, client: Client) -> None:
+    secrets_kept.keep(desk.base.resolve(), desk.plain.urn, "key", "opened")
+    secrets_kept.keep(desk.base.resolve(), "urn:ivcap:service:other", "hidden", "closed")
+    asked: dict[str, Any] = {"do": "ask", "method": "GET"}
+    said = desk.result(desk.run(**asked, path="/1/secret?secret-name=key&secret-type=raw"))
+    assert json.loads(said["body"])["secret-value"] == "opened"
+    assert desk.result(desk.run(**asked, path="/1/secret?secret-name=hidden"))["status"] == 404
+
+
+def test_a_tool_starts_sub_jobs_and_reads_no_others(desk: Desk, client: Client) -> None:
+    asked: dict[str, Any] = {"do": "ask", "method": "POST", "path": jobs(desk), "body": {"do": "echo"}}
+    parent = desk.run(**asked)
+    made = json.loads(desk.result(parent)["body"])
+    child = desk.store.jobs.find(made["job-id"])
+    assert child is not None
+    assert child.parent == parent.urn
+    assert desk.ended(child).status == "succeeded"
+    assert desk.result(desk.run(do="ask", method="GET", path=f"{jobs(desk)}/{child.urn}"))["status"] == 200
+    foreign = desk.create(desk.service("other"), do="echo")
+    path = f"/1/services2/{foreign.service}/jobs/{foreign.urn}"
+    assert desk.result(desk.run(do="ask", method="GET", path=path))["status"] == 404
+
+
+def test_a_taken_port_is_said_clearly(desk: Desk) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(RunnerError, match=f"port {port}: Address already in use"), serving(desk, port=port):
+            pass
+    with pytest.raises(RunnerError, match="cannot listen on no"), serving(desk, host="no.such.host.invalid"):
+        pass
+
+
+def test_a_foreground_platform_takes_over_and_waits_for_running_jobs(desk: Desk) -> None:
+    job = desk.submit(do="sleep", seconds=1)
+    desk.started(job)
+    background, said = launch.ensure_runner(desk.base), list[str]()
+    with serving(desk, say=said.append) as found:
+        assert desk.ended(job).status == "succeeded"
+        until(lambda: gone(background.pid))
+        assert len(said) == 1
+        assert "1 running job" in said[0]
+        assert launch.ensure_runner(desk.base).url == found.url
+        with pytest.raises(RunnerError, match="runs already"), serving(desk):
+            pass
+
+
+def test_a_platform_on_another_address_still_reaches_its_tools_on_loopback(desk: Desk) -> None:
+    with serving(desk, host="127.0.0.2", token="t") as found:
+        client = Client(found, Authorization="Bearer t")
+        status, said = client.ask("POST", jobs(desk), {"do": "environment"}, Timeout="10")
+        assert status == 200
+        assert said["IVCAP_BASE_URL"].startswith(f"http://127.0.0.1:{found.port}/s/")

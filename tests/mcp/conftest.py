@@ -1,0 +1,48 @@
+"""A real tool on a real local platform, a server over it, and real clients of both protocol eras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ivcap_client import LocalIVCAP
+from ivcap_client.platform import stop_platform
+from ivcap_mcp import Settings, build_server, examples
+from ivcap_mcp.server import IvcapServer
+from tests.mcp.clients import Served
+
+REHEARSAL = examples.path("rehearsal.py")
+
+
+@pytest.fixture(params=["2026-07-28", "legacy"])
+def mode(request: pytest.FixtureRequest) -> str:
+    """The protocol era of the client."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A platform's directory for the tests of one file, which share its runner and its tool."""
+    where = tmp_path_factory.mktemp("platform") / "store"
+    yield where
+    stop_platform(where, force=True)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(state_dir=tmp_path / "state", local=True, refresh=0.2, first_list=60)
+
+
+@pytest.fixture
+def server(base: Path, settings: Settings) -> Iterator[IvcapServer]:
+    """A server whose platform can run the rehearsal tool."""
+    with LocalIVCAP(base, services=[str(REHEARSAL)]) as ivcap:
+        yield build_server(ivcap, settings)
+
+
+@pytest.fixture
+def served(base: Path, tmp_path: Path) -> Served:
+    """How to start the same as a process of its own."""
+    return Served(base, tmp_path, [str(REHEARSAL)])
