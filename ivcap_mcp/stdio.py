@@ -12,13 +12,20 @@ import anyio
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
+from ivcap_mcp.draining import CountedWrites, DrainedReads, Pending
+
+DRAIN = 3.0
+"""Seconds for which answers are still given after the client closed its side; jobs go on in any case."""
+
 
 async def serve_stdio(server: Server[Any]) -> None:
     """Serve one client until it closes the line, or a signal ends the process. Jobs go on either way."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_end_on_signal)
         async with stdio_server() as (read, write):
-            await server.run(read, write, server.create_initialization_options())
+            pending = Pending()
+            reads, writes = DrainedReads(read, pending, DRAIN), CountedWrites(write, pending)
+            await server.run(reads, writes, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 
 

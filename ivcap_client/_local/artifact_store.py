@@ -229,6 +229,7 @@ class ArtifactStore:
     def apply(self, connection: Connection, id: str, record: Record) -> None:
         """Replace the rows of one record: the artifact's own, and what the platform states about it."""
         artifact = of_record(id, record)
+        stated = facts(artifact)
         connection.execute(
             "INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -245,7 +246,7 @@ class ArtifactStore:
             ),
         )
         connection.execute("DELETE FROM aspects WHERE origin = ?", (f"artifact:{id}",))
-        insert(connection, facts(artifact))
+        insert(connection, stated)
 
     def drop(self, connection: Connection, id: str) -> None:
         """Remove the rows of a record that is gone."""

@@ -205,6 +205,13 @@ class AspectStore:
         self.mirror.catch_up()
         return self._store.index.read(lambda c: self._live(c, entity, schema))
 
+    def live_count(self, entity: str) -> int:
+        """Return how many aspects of an entity are valid now."""
+        rows = self.read(
+            lambda c: c.execute("SELECT id FROM aspects WHERE entity = ? AND valid_to IS NULL", (entity,)).fetchall()
+        )
+        return len(rows)
+
     def read(self, work: Callable[[Connection], list[T]], *, always: bool = False) -> list[T]:
         """Run a query over the rows after noticing files changed by hand.
 
@@ -222,9 +229,13 @@ class AspectStore:
     def apply(self, connection: Connection, id: str, record: Record) -> None:
         """Replace the row of one record; a record that another one replaces is closed whatever it says itself."""
         row = row_of(id, record)
-        successor = connection.execute("SELECT min(valid_from) FROM aspects WHERE replaces = ?", (id,)).fetchone()[0]
+        successor = connection.execute(
+            "SELECT valid_from, asserter FROM aspects WHERE replaces = ? ORDER BY valid_from LIMIT 1", (id,)
+        ).fetchone()
         if successor is not None:
-            row = replace(row, valid_to=successor if row.valid_to is None else min(row.valid_to, successor))
+            at, by = successor
+            ended = at if row.valid_to is None else min(row.valid_to, at)
+            row = replace(row, valid_to=ended, retracter=row.retracter or by)
         insert(connection, [row])
         if row.replaces:
             connection.execute(

@@ -42,13 +42,16 @@ GENERIC_EVENT = "urn:ivcap:schema:service.event.generic.1"
 
 @dataclass(eq=False, slots=True)
 class Run:
-    """One job on its way. `done` is set when it has ended; `inline` while the tool's own reply is being stored."""
+    """One job on its way. `done` is set when it has ended; `inline` while the tool's own reply is being stored,
+    `fetched` when a batch process has it.
+    """
 
     job: LocalJob
     spec: ServiceSpec
     tool: Tool | None = None
     offline: bool = False
     inline: bool = False
+    fetched: bool = False
     deadline: asyncio.TimerHandle | None = None
     done: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
@@ -129,7 +132,11 @@ class Dispatcher:
         except OSError as problem:
             log.exception("job %s: its result could not be kept", run.job.urn)
             told = f"the result could not be stored: {problem}"
-            first = await self.disk(store, status="error", content_type=None, body=None, message=told)
+            try:
+                first = await self.disk(store, status="error", content_type=None, body=None, message=told)
+            except OSError:
+                log.exception("job %s: nor could its end; the next runner will say so", run.job.urn)
+                first = False
         self._over(run, stuck=stuck)
         return first
 
@@ -157,6 +164,10 @@ class Dispatcher:
 
         return await self.disk(both)
 
+    async def request_body(self, run: Run) -> bytes:
+        """What the job was asked."""
+        return await self.disk(self._jobs.request_body, run.job)
+
     async def disk(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do short blocking work in a thread of ours."""
         loop = asyncio.get_running_loop()
@@ -183,7 +194,12 @@ class Dispatcher:
             if run.done.is_set():
                 self.fleet.release(run.tool, run.job.id)
                 return
-            await self._hand_over(run, run.tool, path)
+            await self._begin(run)
+            if run.tool.spec.kind == "batch":
+                await run.tool.spawn(run.tool.words([]), self.fleet.port, self.fleet.ended)
+                await run.done.wait()  # it fetches its job; its report, its end or the deadline ends it
+            else:
+                await self._hand_over(run, run.tool, path)
         except (BadSpec, EnvironmentFailed, ToolFailed, BadDescription) as problem:
             await self.finish(
                 run, "error", message=failures.short(f"the service could not be started: {problem}", 2000)
@@ -191,13 +207,16 @@ class Dispatcher:
         except ToolUnreachable as problem:
             await self._unreachable(run, str(problem))
         except asyncio.CancelledError:
-            self._over(run)
+            if (
+                not run.done.is_set()
+            ):  # the runner ends before the tool had the job: it stays scheduled, for the next one
+                self._over(run, forget=False)
             raise
         except Exception as problem:
             log.exception("job %s", run.job.urn)
             await self.finish(run, "error", message=f"the local platform failed: {type(problem).__name__}", stuck=True)
 
-    async def _hand_over(self, run: Run, tool: Tool, path: str) -> None:
+    async def _begin(self, run: Run) -> None:
         run.job = await self.disk(self._jobs.start, run.job)  # durable before the tool can do anything
         self.changes.ring(run.job.id)
         allowed = min(filter(None, (run.spec.deadline, self.limits.deadline)))
@@ -205,7 +224,9 @@ class Dispatcher:
         run.deadline = loop.call_later(
             allowed, lambda: self.background(asyncio.ensure_future(self._overdue(run, allowed)))
         )
-        body = await self.disk(self._jobs.request_body, run.job)
+
+    async def _hand_over(self, run: Run, tool: Tool, path: str) -> None:
+        body = await self.request_body(run)
         # The request is held for a moment, because the inline reply comes 20 to 40 ms before the report through the
         # sidecar, for which the tool builds an HTTP client with a whole TLS context (service-contract §7, "Numbers").
         headers = {
@@ -302,7 +323,7 @@ class Dispatcher:
         # From the builder's thread as well as from the loop, so the loop is asked rather than entered.
         self._loop.call_soon_threadsafe(lambda: self.background(asyncio.ensure_future(self.event(run, data))))
 
-    def _over(self, run: Run, *, stuck: bool = False) -> None:
+    def _over(self, run: Run, *, stuck: bool = False, forget: bool = True) -> None:
         run.done.set()
         if run.deadline is not None:
             run.deadline.cancel()
@@ -313,5 +334,6 @@ class Dispatcher:
             if stuck:
                 self.fleet.retire(run.tool, stuck=True)
             self.fleet.release(run.tool, run.job.id)
-        pending.forget(self.base_dir, run.job.id)
+        if forget:
+            pending.forget(self.base_dir, run.job.id)
         self.changes.ring(run.job.id)

@@ -37,6 +37,8 @@ TOLD_LINES = 15
 """Last lines of a failed build that its error shows."""
 
 _running: set[subprocess.Popen[bytes]] = set()
+_waiting: set[threading.Event] = set()
+"""Builds under way in this process, and the threads that wait for those of others: both are ended by `stop_builds`."""
 
 _PASSED = {
     "PATH",
@@ -131,6 +133,8 @@ def stop_builds() -> None:
     """End the builds under way in this process, which is going away. Each fails in its own thread."""
     for child in list(_running):
         _end(child)
+    for stop in list(_waiting):
+        stop.set()
 
 
 def fits(version: tuple[int, int, int], specifier: str) -> bool:
@@ -254,5 +258,19 @@ def _alone(path: Path, progress: Progress) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             progress("waiting for another process that builds this environment")
-            fcntl.flock(lock, fcntl.LOCK_EX)  # ends with its holder; the kernel frees the lock of a killed one
+            _wait_for(lock.fileno())
         yield
+
+
+def _wait_for(lock: int) -> None:
+    """Wait until the holder of a lock is done; the kernel frees the lock of a killed one."""
+    stop = threading.Event()
+    _waiting.add(stop)
+    try:
+        while not stop.wait(0.1):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+    finally:
+        _waiting.discard(stop)
+    raise EnvironmentFailed("waiting for the environment was stopped with the local platform")

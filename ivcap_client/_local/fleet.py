@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import descriptions, environments, specs, tools
+from . import batch, descriptions, environments, specs, tools
 from .limits import Limits
 from .specs import PYTHON, ServiceSpec
 from .tool_http import ToolUnreachable, exchange
@@ -71,14 +71,17 @@ class Fleet:
                     self.retire(tool)
                     tool = None
                 try:
-                    if tool is None or tool.retired or tool.ended.is_set():
+                    if spec.kind == "batch":
+                        tool = await self._batch(spec, note, offline)
+                    elif tool is None or tool.retired or tool.ended.is_set():
                         tool = await self._start(spec, note, offline)
-                    path = await self._described(tool)
+                    path = "/" if spec.kind == "batch" else await self._described(tool)
                 except Exception as problem:
                     said = getattr(problem, "message", str(problem))
                     self.states[spec.urn] = ServiceState(spec, "failed", said, getattr(problem, "log", ""))
                     raise
                 if job is not None:
+                    self.by_secret[tool.secret] = tool
                     tool.jobs.add(job)
                     tool.reportable.add(job)
                 tool.idle_since = time.monotonic()
@@ -111,7 +114,8 @@ class Fleet:
         tool.jobs.discard(job)
         tool.idle_since = time.monotonic()
         if tool.retired and not tool.jobs:
-            self._later(tool.kill() if tool.stuck else tool.stop())
+            # A batch process ends by itself when it is told that there is no more work.
+            self._later(tool.kill() if tool.stuck else tool.stop(asked=tool.spec.kind == "rest"))
 
     def retire(self, tool: Tool, *, stuck: bool = False) -> None:
         """Give a tool no more jobs, and end it when it has none. `stuck`: a job was given up and may hang."""
@@ -136,28 +140,15 @@ class Fleet:
         await asyncio.gather(*(tool.kill() for tool in list(self.by_secret.values())), *self._stopping)
 
     async def _start(self, spec: ServiceSpec, note: Note, offline: bool) -> Tool:
-        python = None
-        if spec.requirements is not None:
-            self.states[spec.urn] = ServiceState(spec, "building", "its environment is being built")
-
-            def progress(line: str) -> None:
-                self.states[spec.urn] = ServiceState(spec, "building", line)
-                note(line)
-
-            python = str(
-                await asyncio.to_thread(environments.ensure, spec.requirements, offline=offline, progress=progress)
-            )
-        elif PYTHON in spec.command:
-            python = specs.OWN_PYTHON
+        python = await self._python(spec, note, offline)
         note(f"starting {spec.name}")
         self.states[spec.urn] = ServiceState(spec, "starting", "its process is being started")
         for attempt in (1, 2):
             if self.closing:
                 raise ToolFailed("the local platform is stopping")
-            tool = Tool(spec, tools.log_path(self.base_dir, spec), self.limits)
-            self.by_secret[tool.secret] = tool
+            tool = self._new(spec, python)
             try:
-                await tool.start(python, self.port, self._ended)
+                await tool.start(self.port, self.ended)
                 break
             except ToolFailed:
                 # Exit code 1 is also what a tool says whose port was taken between our look and its bind.
@@ -165,6 +156,33 @@ class Fleet:
                     raise
         self._current[spec.urn] = tool
         return tool
+
+    async def _batch(self, spec: ServiceSpec, note: Note, offline: bool) -> Tool:
+        """A process for one job of a batch service, not started yet; the service is described by now."""
+        tool = Tool(spec, tools.log_path(self.base_dir, spec), self.limits, await self._python(spec, note, offline))
+        tool.retired = True
+        if await asyncio.to_thread(descriptions.cached, spec.digest) is None:
+            await asyncio.to_thread(descriptions.keep, await batch.describe(tool, self.port))
+        self.states[spec.urn] = ServiceState(spec, "ready")
+        return tool
+
+    def _new(self, spec: ServiceSpec, python: str | None) -> Tool:
+        tool = Tool(spec, tools.log_path(self.base_dir, spec), self.limits, python)
+        self.by_secret[tool.secret] = tool
+        return tool
+
+    async def _python(self, spec: ServiceSpec, note: Note, offline: bool) -> str | None:
+        """The interpreter a service runs with; its environment is built if need be."""
+        needs = spec.requirements
+        if needs is None:
+            return specs.OWN_PYTHON if PYTHON in spec.command else None
+        self.states[spec.urn] = ServiceState(spec, "building", "its environment is being built")
+
+        def progress(line: str) -> None:
+            self.states[spec.urn] = ServiceState(spec, "building", line)
+            note(line)
+
+        return str(await asyncio.to_thread(environments.ensure, needs, offline=offline, progress=progress))
 
     async def _described(self, tool: Tool) -> str:
         """The path of a tool's jobs; its description is taken and kept if there is none yet."""
@@ -180,7 +198,8 @@ class Fleet:
         self.states[tool.spec.urn] = replace(self.states[tool.spec.urn], state="ready", message="")
         return tool.path
 
-    def _ended(self, tool: Tool) -> None:
+    def ended(self, tool: Tool) -> None:
+        """A process is gone."""
         self.by_secret.pop(tool.secret, None)
         if self._current.get(tool.spec.urn) is tool:
             del self._current[tool.spec.urn]

@@ -60,7 +60,7 @@ def follow(
     Raises:
         RunnerUnavailable: No runner could be started or reached.
     """
-    runner = launch.ensure_runner(base_dir)
+    runner = launch.read_runner(Path(base_dir).resolve()) or launch.ensure_runner(base_dir)
     # Silence for longer than a few keep-alives means that nobody is there.
     connection = http.client.HTTPConnection("127.0.0.1", runner.port, timeout=4 * Limits().keep_alive + 5)
     headers = {"Authorization": f"Bearer {runner.token}", "Accept": "text/event-stream"}

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 KEPT = 1
@@ -33,6 +34,7 @@ def main(arguments: list[str]) -> int:
             stdout=subprocess.PIPE if piped else None,
             stderr=subprocess.STDOUT if piped else None,
             process_group=0,  # of its own: what it starts goes with it
+            preexec_fn=_die_with_us(),
         )
     except OSError as problem:
         _append(log, f"cannot start {words[0]}: {problem}\n".encode(), int(most))
@@ -64,6 +66,16 @@ def main(arguments: list[str]) -> int:
     if piped:
         pump.join(2.0)  # a descendant in a group of its own may hold the pipe open
     return code if code >= 0 else 128 - code
+
+
+def _die_with_us() -> Callable[[], object] | None:
+    """What makes the kernel kill the child when the guard itself is killed; only Linux can."""
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    prctl, set_death_signal = ctypes.CDLL(None).prctl, 1
+    return lambda: prctl(set_death_signal, signal.SIGKILL)
 
 
 def _pump(child: subprocess.Popen[bytes], log: str, most: int) -> None:

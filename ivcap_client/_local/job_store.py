@@ -132,6 +132,7 @@ class JobStore:
         id = uuid_of(job, "job")
         if id is None or not self._store.present():
             return None
+        self.mirror.recover()
 
         def work(connection: Connection) -> str | None:
             row = connection.execute("SELECT record FROM jobs WHERE id = ?", (id,)).fetchone()
@@ -271,7 +272,10 @@ class JobStore:
 
     def read(self, work: Callable[[Connection], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
         """Run a query over the rows; empty when there is no store yet."""
-        return self._store.index.read(work) if self._store.present() else []
+        if not self._store.present():
+            return []
+        self.mirror.recover()
+        return self._store.index.read(work)
 
     # Rows, called by the mirror
 
@@ -280,6 +284,7 @@ class JobStore:
         job = of_record(record)
         if job.id != id:
             raise ValueError(f"its 'id' is {job.id!r}, which is not the name of the file")
+        stated = facts(job, self._path(id, "result"))
         connection.execute(
             "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -296,7 +301,7 @@ class JobStore:
             ),
         )
         connection.execute("DELETE FROM aspects WHERE origin = ?", (f"job:{id}",))
-        insert(connection, facts(job, self._path(id, "result")))
+        insert(connection, stated)
 
     def drop(self, connection: Connection, id: str) -> None:
         """Remove the rows of a record that is gone."""

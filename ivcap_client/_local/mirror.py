@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from .._io.files import sync_directory, write_temp
-from .index import Connection, Index
+from .index import BUSY, Connection, Index
 
 T = TypeVar("T")
 Record = dict[str, Any]
@@ -24,6 +24,12 @@ _FILE = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.json\Z")
 TICK = 50_000_000
 """Nanoseconds within which two changes of a directory may carry the same time stamp (kernels count in ticks)."""
 
+WRITING = 1_000_000_000
+"""Nanoseconds that a write takes at most when nobody died; before that an intent is nobody else's business."""
+
+ABANDONED = int(2 * BUSY * 1e9)
+"""Nanoseconds after which the owner of an intent, who waits at most `BUSY` for its turn, must be dead."""
+
 MOST_NAMES = 10_000
 """Up to this many records, a directory that was written a moment ago is compared by names once more."""
 
@@ -32,7 +38,11 @@ class Rows(Protocol):
     """What a kind of record puts into the index."""
 
     def apply(self, connection: Connection, id: str, record: Record) -> None:
-        """Replace the rows of one record. Raises `ValueError` when the record cannot be one."""
+        """Replace the rows of one record.
+
+        Raises:
+            ValueError, TypeError, KeyError: The record cannot be one; no row was touched.
+        """
 
     def drop(self, connection: Connection, id: str) -> None:
         """Remove the rows of a record whose file is gone."""
@@ -125,11 +135,23 @@ class Mirror:
             (_mtime(self.directory), time.time_ns(), self.kind, before),
         )
 
+    def recover(self) -> None:
+        """Finish what another process left half done when it was killed, if there is such a thing."""
+        index = self._index()
+        if index.read(self._left):
+            index.write(self._finish_intents)
+
+    def _left(self, connection: Connection) -> bool:
+        found = connection.execute(
+            "SELECT 1 FROM intents WHERE kind = ? AND at < ? LIMIT 1", (self.kind, time.time_ns() - WRITING)
+        )
+        return found.fetchone() is not None
+
     def _finish_intents(self, connection: Connection) -> None:
-        rows = connection.execute("SELECT id FROM intents WHERE kind = ?", (self.kind,)).fetchall()
-        for (id,) in rows:
+        rows = connection.execute("SELECT id, at FROM intents WHERE kind = ?", (self.kind,)).fetchall()
+        for id, at in rows:
             # A living owner renames and commits in one transaction, so a changed file seen here has lost its owner.
-            if self._changed(connection, id):
+            if self._changed(connection, id) or at < time.time_ns() - ABANDONED:
                 self._finish(connection, id)
 
     def _finish(self, connection: Connection, id: str) -> None:
@@ -218,14 +240,7 @@ class Mirror:
             record = json.loads(path.read_bytes())
             if not isinstance(record, dict):
                 raise ValueError("it holds no JSON object")
-            connection.execute("SAVEPOINT record")
-            try:
-                self._rows.apply(connection, id, record)
-            except BaseException:
-                connection.execute("ROLLBACK TO record")
-                raise
-            finally:
-                connection.execute("RELEASE record")
+            self._rows.apply(connection, id, record)
             connection.execute("DELETE FROM problems WHERE kind = ? AND id = ?", (self.kind, id))
         except FileNotFoundError:
             return

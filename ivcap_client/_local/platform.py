@@ -145,10 +145,15 @@ class LocalPlatform:
         return (request.headers.get("x-base-url") or self.base_url).rstrip("/")
 
     def specs(self) -> dict[str, Spec]:
-        """Return the services this machine can run, by URN."""
+        """Return the services this machine can run, by URN, as their files are now."""
+        from . import specs
+
         found = {spec.urn: spec for spec in (self._known() if self._known else self._found())}
         found.update((spec.urn, spec) for spec in self._given)
-        return found
+        # An edited file is another version: it gets a description of its own.
+        return {
+            urn: specs.current(spec) if isinstance(spec, specs.ServiceSpec) else spec for urn, spec in found.items()
+        }
 
     def catalogue(self) -> Catalogue:
         """Return all services: those that can run here, and those that only aspects speak of."""

@@ -5,11 +5,11 @@ Both are `platform.Runners`: told of a scheduled job, asked for descriptions, fo
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +18,8 @@ from .following import FollowedEvents, follow
 from .specs import ServiceSpec
 
 if TYPE_CHECKING:
+    import asyncio
+
     from .dispatch import Dispatcher
     from .job_record import LocalJob
     from .platform import Spec
@@ -97,7 +99,7 @@ class InsideRunners:
         """The descriptions there are; the others are begun."""
         found, missing = described([_own(spec) for spec in specs])
         if missing:
-            asyncio.run_coroutine_threadsafe(self._routes.register(missing), self._loop)
+            self._soon(self._routes.register(missing))
         return found
 
     def follow(self, job: LocalJob, after: str | None) -> FollowedEvents:
@@ -109,7 +111,12 @@ class InsideRunners:
         self._call(self._dispatcher.cancel(job.id))
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(self._dispatcher.limits.spawn)
+        return self._soon(work).result(self._dispatcher.limits.spawn)
+
+    def _soon(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        import asyncio  # loaded already where this runs; clients of a runner do without it
+
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
 
 def described(wanted: Sequence[ServiceSpec]) -> tuple[dict[str, dict[str, Any]], list[ServiceSpec]]:

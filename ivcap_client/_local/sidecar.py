@@ -11,9 +11,10 @@ import logging
 import re
 from urllib.parse import unquote
 
-from . import failures, secrets_kept
+from . import batch, failures, secrets_kept
 from .dispatch import HELD_WHOLE, Dispatcher, Run
-from .exchanges import Answer, Exchange, TooLarge, fail, send_json
+from .exchanges import Answer, Exchange, Gone, TooLarge, fail, send_json
+from .tool_http import ToolUnreachable
 from .tools import Tool
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class Sidecar:
             await self._result(exchange, tool, plain[len("/results/") :])
         elif method == "GET" and plain == "/1/secret":
             await self._secret(exchange, tool)
+        elif method == "GET" and plain == "/next_job" and tool.spec.kind == "batch":
+            await self._next_job(exchange, tool)
         elif plain.startswith("/1/"):
             await self._data(exchange, tool, path, plain, prefix)
         else:
@@ -70,6 +73,20 @@ class Sidecar:
             await self._dispatcher.event(run, data if len(body) <= MOST_EVENT else _shortened(data))
         await exchange.reply(204, {})
 
+    async def _next_job(self, exchange: Exchange, tool: Tool) -> None:
+        found = [self._dispatcher.run_of(tool, job) for job in tool.jobs]
+        run = next((item for item in found if item is not None and not item.fetched), None)
+        if run is None:
+            await send_json(exchange, 200, batch.DONE)
+            return
+        run.fetched = True
+        body = await self._dispatcher.request_body(run)
+        try:
+            await send_json(exchange, 200, batch.envelope(run.job.urn, run.job.request_content_type, body))
+        except ValueError as problem:
+            await self._dispatcher.finish(run, "failed", message=f"the input was not accepted: {problem}")
+            await send_json(exchange, 200, batch.DONE)
+
     async def _result(self, exchange: Exchange, tool: Tool, job: str) -> None:
         run = self._dispatcher.run_of(tool, job)
         if run is None and not _was_given(tool, job):
@@ -79,7 +96,10 @@ class Sidecar:
             async for _ in exchange.pieces():  # ended already, or being stored from the inline reply: this is its twin
                 continue
         else:
-            await self._ends(exchange, run)
+            try:
+                await self._ends(exchange, run)
+            except ToolUnreachable as problem:  # the library sends it again
+                raise Gone(str(problem)) from problem
         await exchange.reply(204, {})
 
     async def _ends(self, exchange: Exchange, run: Run) -> None:

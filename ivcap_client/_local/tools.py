@@ -42,6 +42,7 @@ class Tool:
 
     Attributes:
         spec: The service, as its files were when the process started.
+        python: Interpreter of its environment, put in place of `{python}`.
         secret: Last part of the only address this process may report to.
         jobs: UUIDs of the jobs it runs now.
         retired: Takes no new jobs; it is ended when its last one is done.
@@ -56,6 +57,7 @@ class Tool:
     spec: ServiceSpec
     log: Path
     limits: Limits
+    python: str | None = None
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     jobs: set[str] = field(default_factory=set)
     reportable: set[str] = field(default_factory=set)
@@ -70,11 +72,10 @@ class Tool:
     _directory: str | None = None
     _watcher: asyncio.Task[None] | None = None
 
-    async def start(self, python: str | None, gateway_port: int, on_end: Callable[[Tool], None]) -> None:
+    async def start(self, gateway_port: int, on_end: Callable[[Tool], None]) -> None:
         """Start the process and wait until it is healthy.
 
         Args:
-            python: Interpreter of its environment, put in place of `{python}`.
             gateway_port: Loopback port of the runner.
             on_end: Called once when the process is gone, however it ended.
 
@@ -82,7 +83,7 @@ class Tool:
             ToolFailed: It ended first, or was not ready within the limit.
         """
         self.port = free_port()
-        words = self.words(python, ["--host", "127.0.0.1", "--port", str(self.port)])
+        words = self.words(["--host", "127.0.0.1", "--port", str(self.port)])
         await self.spawn(words, gateway_port, on_end)
         limit = time.monotonic() + self.limits.tool_start
         while True:
@@ -102,9 +103,9 @@ class Tool:
                 raise ToolFailed(f"the tool {self.spec.name} was not ready within {waited}", self.tail())
             await asyncio.sleep(0.02)
 
-    def words(self, python: str | None, extra: list[str]) -> list[str]:
+    def words(self, extra: list[str]) -> list[str]:
         """The command with its placeholder filled in."""
-        return [python if word == PYTHON and python else word for word in self.spec.command] + extra
+        return [self.python if word == PYTHON and self.python else word for word in self.spec.command] + extra
 
     async def spawn(self, words: list[str], gateway_port: int, on_end: Callable[[Tool], None]) -> None:
         """Start `words` under a guard in the tool's directory and environment."""
@@ -150,12 +151,13 @@ class Tool:
             shutil.rmtree(self._directory, ignore_errors=True)
         on_end(self)
 
-    async def stop(self) -> None:
-        """Ask it to end, and end it when it does not within the limit. Source: service-contract §7 step 9."""
+    async def stop(self, *, asked: bool = True) -> None:
+        """Ask it to end, unless it does so unasked, and end it when it does not. Source: service-contract §7 step 9."""
         if self.process is None or self.ended.is_set():
             return
         try:
-            self.process.terminate()
+            if asked:
+                self.process.terminate()
             await asyncio.wait_for(self.ended.wait(), self.limits.tool_stop)
         except ProcessLookupError:
             return

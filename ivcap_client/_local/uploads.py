@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MOST_HASHES = 256
 """Running hashes kept in memory; a forgotten one is computed again from the file."""
 
+SYNCED = 64 * 1024 * 1024
+"""Bytes after which what has arrived is synced, so that the last request of a large upload need not wait for it all."""
+
 _DAMAGED = "what had arrived was damaged by a power cut; start again at byte 0"
 
 
@@ -115,6 +118,8 @@ class Uploads:
                     with locked(handle):
                         at = self._write(handle, at, piece, artifact, offset)
                     digest.update(piece)
+                    if at // SYNCED != (at - len(piece)) // SYNCED:
+                        os.fsync(handle)
             finally:
                 self._keep(id, at, digest, os.fstat(handle).st_size)
         finally:

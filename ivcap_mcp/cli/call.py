@@ -25,10 +25,7 @@ def run(given: argparse.Namespace) -> int:
     """Call it; print the result; exit code 1 if it failed."""
     arguments = _arguments(given)
     server, _ = prepared(given, stdio=True)
-    try:
-        result = anyio.run(partial(_called, server, given, arguments))
-    except MCPError as error:
-        raise ConfigError(f"{error.message}. `ivcap-mcp tools` lists what there is") from None
+    result = anyio.run(partial(_called, server, given, arguments))
     if given.json:
         shown = result.structured_content if result.structured_content is not None else {"error": _text(result)}
         print(json.dumps(shown, ensure_ascii=False, indent=2))
@@ -46,7 +43,10 @@ async def _called(server: IvcapServer, given: argparse.Namespace, arguments: dic
     async with Client(server) as client:
         await described(server)
         with Bar(given.tool) as bar:
-            result = await client.call_tool(given.tool, arguments, progress_callback=bar.on_progress)
+            try:
+                result = await client.call_tool(given.tool, arguments, progress_callback=bar.on_progress)
+            except MCPError as error:
+                raise ConfigError(f"{error.message}. `ivcap-mcp tools` lists what there is") from None
             job = (result.structured_content or {}).get("job") if not result.is_error else None
             # Unlike a model, a person who asked for one thing waits for it.
             while (

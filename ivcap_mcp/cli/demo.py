@@ -68,7 +68,7 @@ async def _over_stdio(out: Path) -> None:
     parameters = server_parameters(out, os.environ)
     _step(1, "Start the server over stdio and connect, as Claude or Cursor would")
     print(f"  {Path(sys.executable).name} {' '.join(parameters.args)}")
-    with open(out / "server.log", "w", encoding="utf-8") as log:
+    with open(out / "server.log", "w", encoding="utf-8") as log:  # noqa: ASYNC230 - a child writes to it, we do not
         async with Client(stdio_client(parameters, errlog=log)) as client:
             await walk(client, out)
     _step(8, "Use it from your own client")
@@ -88,9 +88,8 @@ async def walk(client: Client, out: Path) -> dict[str, Any]:
         DemoFailed: A step did not do what it should.
     """
     info = client.server_info
-    print(
-        f"  connected to {info.name if info else 'the server'} {info.version if info else ''}, {client.protocol_version}"
-    )
+    told = f"{info.name} {info.version}" if info else "the server"
+    print(f"  connected to {told}, protocol {client.protocol_version}")
     _step(2, "Find the tools")
     tools = await _tools(client)
     for tool in tools:
@@ -106,13 +105,13 @@ async def walk(client: Client, out: Path) -> dict[str, Any]:
     steps: list[str] = []
     with Bar(TOOL, sys.stdout) as bar:
 
-        async def progress(value: float, total: float | None, message: str | None) -> None:
+        async def on_progress(progress: float, total: float | None, message: str | None) -> None:
             steps.append(message or "")
-            bar.show(value, total, message or "")
+            bar.show(progress, total, message or "")
 
         began = time.monotonic()
-        result = await client.call_tool(TOOL, {"series": series, "harmonics": 3}, progress_callback=progress)
-        found = await _finished(client, result, progress)
+        result = await client.call_tool(TOOL, {"series": series, "harmonics": 3}, progress_callback=on_progress)
+        found = await _finished(client, result, on_progress)
     print(f"  done in {time.monotonic() - began:.1f} s, {len(steps)} progress messages")
     _must(len(steps) >= 3, "no progress was told")
 
@@ -150,7 +149,10 @@ async def _tools(client: Client) -> list[t.Tool]:
             if any(tool.name == TOOL for tool in tools):
                 return tools
             found = await client.call_tool("search_services", {"query": ""})
-            state = (found.structured_content or {}).get("preparing") or []
+            _must(not found.is_error, f"search_services failed: {_text(found)}")
+            warning = found.structured_content.get("warning")
+            _must(warning is None, str(warning))
+            state = found.structured_content.get("preparing") or []
             told = "; ".join(str(one.get("message") or one.get("state")) for one in state) or "starting"
             bar.show(0, None, f"its environment is built once per machine: {told}")
             _must(

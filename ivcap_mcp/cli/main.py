@@ -142,15 +142,25 @@ def run(argv: Sequence[str]) -> int:
 
     try:
         code: int = command.run(given)
-    except ConfigError as error:
-        return _told(error, USAGE)
-    except (IvcapConnectionError, NotAuthorizedException) as error:
-        return _told(error, NO_CONNECTION)
-    except IvcapError as error:
-        return _told(error, FAILED)
-    except KeyboardInterrupt:
-        return FAILED
+    except BaseException as error:
+        cause = _cause(error)
+        if isinstance(cause, ConfigError):
+            return _told(cause, USAGE)
+        if isinstance(cause, (IvcapConnectionError, NotAuthorizedException)):
+            return _told(cause, NO_CONNECTION)
+        if isinstance(cause, IvcapError):
+            return _told(cause, FAILED)
+        if isinstance(cause, KeyboardInterrupt):
+            return FAILED
+        raise
     return code
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The one error inside what task groups wrapped around it; a group of several as it is."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _told(error: Exception, code: int) -> int:

@@ -70,3 +70,15 @@ def test_a_command_that_is_not_there_is_told_in_the_log(tmp_path: Path) -> None:
     assert process.wait(20) == 127
     closed(process)
     assert "cannot start /no/such" in (tmp_path / "log").read_text()
+
+
+def test_a_killed_guard_takes_the_child_along(tmp_path: Path) -> None:
+    process = started(tmp_path / "log", "import os; print(os.getpid(), flush=True);" + FOREVER)
+    waited(tmp_path / "log", "here")
+    child = int((tmp_path / "log").read_text().split()[0])
+    process.kill()
+    closed(process)
+    limit = time.monotonic() + 20
+    while os.path.exists(f"/proc/{child}") and " Z " not in Path(f"/proc/{child}/stat").read_text():
+        assert time.monotonic() < limit
+        time.sleep(0.01)

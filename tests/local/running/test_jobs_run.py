@@ -164,7 +164,7 @@ def test_a_tool_may_not_report_on_jobs_that_are_not_its_own(desk: Desk) -> None:
     assert now.status == "executing"
 
 
-def test_a_killed_guard_ends_the_job_of_its_tool(desk: Desk) -> None:
+def test_a_killed_tool_ends_its_job(desk: Desk) -> None:
     pid = desk.result(desk.run(do="echo"))["pid"]
     job = desk.submit(do="sleep", seconds=60)
     desk.started(job)

@@ -113,3 +113,52 @@ def children_of(pid: int) -> list[int]:
     """All descendants of a process."""
     found = [int(item) for item in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return found + [deeper for child in found for deeper in children_of(child)]
+
+
+BATCH = '''# /// script
+# requires-python = ">=3.11"
+# dependencies = ["ivcap-ai-tool>=0.7.22"]
+# ///
+"""Doubles a number."""
+import os
+from ivcap_service import JobContext, Service, start_batch_service
+from pydantic import BaseModel, Field
+
+class Request(BaseModel):
+    jschema: str = Field("urn:test:schema:double.request.1", alias="$schema")
+    number: int
+
+class Result(BaseModel):
+    jschema: str = Field("urn:test:schema:double.1", alias="$schema")
+    doubled: int
+
+def double(request: Request, ctxt: JobContext) -> Result:
+    """Double a number."""
+    if request.number == 13:
+        raise RuntimeError("unlucky")
+    if request.number == 9:
+        os._exit(9)
+    return Result(doubled=2 * request.number)
+
+if __name__ == "__main__":
+    start_batch_service(Service(name="double", contact={"name": "a", "email": "a@b.cd"}), double)
+'''
+
+
+def test_a_batch_service_fetches_its_job_and_ends(desk: Desk, rehearsal: ServiceSpec) -> None:
+    script = desk.base.parent / "double.py"
+    script.write_text(BATCH)
+    double = specs.from_option(str(script))
+    assert double.kind == "batch"
+    status, said = launch.describe(desk.base, double, seconds=100)
+    assert status == 200, said
+    assert said["service"]["controller-schema"] == "urn:ivcap:schema.service.batch.1"
+    assert "number" in said["tool"]["fn_schema"]["properties"]
+    jobs = {number: desk.submit(double, number=number) for number in (4, 13, 9)}
+    ended = {number: desk.ended(job) for number, job in jobs.items()}
+    assert ended[4].status == "succeeded", ended[4].error_message
+    assert desk.result(ended[4])["doubled"] == 8
+    assert (ended[13].status, ended[13].error_message) == ("failed", "RuntimeError: unlucky")
+    assert ended[9].status == "error"
+    assert "exit code 9" in (ended[9].error_message or "")
+    until(lambda: not children_of(launch.ensure_runner(desk.base).pid))

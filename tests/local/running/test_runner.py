@@ -77,6 +77,16 @@ def test_a_job_scheduled_with_a_runner_that_was_killed_runs_on_the_next_one(desk
     assert pending.recall(desk.base.resolve(), job.id) is None
 
 
+def test_a_job_that_had_not_reached_its_tool_waits_for_the_next_runner(desk: Desk) -> None:
+    job = desk.submit(desk.service("slow", env={"PLAIN_TOOL": "deaf"}), do="echo")
+    until(lambda: [item["state"] for item in desk.state["services"]] == ["starting"])
+    assert launch.stop_runner(desk.base, force=True)
+    now = desk.store.jobs.find(job.id)
+    assert now is not None
+    assert now.status == "scheduled"
+    assert pending.recall(desk.base.resolve(), job.id) is not None
+
+
 def test_a_scheduled_job_nobody_knows_the_command_of_is_given_up(desk: Desk) -> None:
     desk.limit(IVCAP_JOB_ORPHAN=0.2)
     job = desk.create(do="echo")
@@ -151,3 +161,13 @@ def test_a_description_that_takes_longer_than_asked_says_where_it_is(desk: Desk)
     desk.limit(IVCAP_TOOL_START=2)
     status, said = launch.describe(desk.base, desk.service(env={"PLAIN_TOOL": "deaf"}), seconds=0.5)
     assert (status, said["state"]) == (202, "starting")
+
+
+def test_a_client_of_the_runner_loads_no_event_loop_and_no_http_library() -> None:
+    heavy = "('asyncio', 'uvicorn', 'httpx', 'pydantic', 'anyio')"
+    code = (
+        f"import sys; from ivcap_client._local import runners; print([name for name in {heavy} if name in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=30)
+    assert done.stdout == "[]\n", done.stderr

@@ -1,0 +1,62 @@
+# Everything a contributor or CI does has its command here. `make demo` and `make test` need Python 3.11, git and make.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WORKERS ?= auto
+
+.PHONY: demo test lint format interop conformance bench docs lock clean build
+
+demo: $(READY)
+	$(BIN)/ivcap-mcp demo --out build/demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/interop --ignore tests/conformance --ignore tests/benchmarks
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+interop: $(READY)
+	$(BIN)/python -m pytest tests/interop
+
+conformance: $(READY)
+	$(BIN)/python -m tests.conformance.run
+
+bench: $(READY)
+	$(BIN)/python -m tests.benchmarks
+
+docs: $(READY) build/docs-venv/.ready
+	build/docs-venv/bin/mkdocs build --strict --site-dir build/site
+
+build: $(READY)
+	$(BIN)/uv build --out-dir build/dist
+
+# Floors are in pyproject.toml; what is tested is in the lock files.
+lock: $(READY)
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --group dev pyproject.toml -o requirements.lock $(UPGRADE)
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --group docs pyproject.toml -o docs/requirements.lock $(UPGRADE)
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is older"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (once; about half a minute)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+build/docs-venv/.ready: docs/requirements.lock
+	@test -x build/docs-venv/bin/python || $(PYTHON) -m venv build/docs-venv
+	@build/docs-venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r docs/requirements.lock
+	@build/docs-venv/bin/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+clean:
+	rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,175 @@
+"""The command line: what it prints, what it refuses, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ivcap_client import __version__
+from ivcap_client.platform import stop_platform
+from ivcap_mcp import examples
+
+REHEARSAL = str(examples.path("rehearsal.py"))
+
+
+def ivcap_mcp(*arguments: str, given: str | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ivcap_mcp", *arguments],
+        input=given or "",
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=110,
+        env={**os.environ, **env},
+    )
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    where = tmp_path_factory.mktemp("cli") / "store"
+    yield where
+    stop_platform(where, force=True)
+
+
+@pytest.fixture
+def target(store: Path) -> list[str]:
+    return ["--local-dir", str(store), "--service", REHEARSAL]
+
+
+def test_the_version_is_printed() -> None:
+    ran = ivcap_mcp("--version")
+    assert (ran.returncode, ran.stdout) == (0, f"ivcap-mcp {__version__}\n")
+
+
+@pytest.mark.parametrize("command", ["serve", "demo", "platform", "services", "tools", "call"])
+def test_each_command_has_help(command: str) -> None:
+    ran = ivcap_mcp(command, "--help")
+    assert ran.returncode == 0
+    assert "usage: ivcap-mcp" in ran.stdout
+
+
+def test_tools_lists_what_a_client_would_see(target: list[str]) -> None:
+    ran = ivcap_mcp("tools", *target)
+    assert ran.returncode == 0, ran.stderr
+    assert "rehearsal" in ran.stdout
+    assert "get_job" in ran.stdout
+    listed = json.loads(ivcap_mcp("tools", "--json", *target).stdout)
+    assert {"name", "inputSchema", "annotations"} <= set(listed[0])
+
+
+def test_a_call_shows_progress_as_plain_lines_and_prints_the_result(target: list[str]) -> None:
+    ran = ivcap_mcp("call", "rehearsal", "--arg", "steps=2", "--arg", "say=text", *target)
+    assert ran.returncode == 0, ran.stderr
+    assert "Part 1 of 2 done" in ran.stderr
+    assert "\x1b" not in ran.stderr
+    assert '"outcome": "succeed"' in ran.stdout
+
+
+def test_a_call_takes_arguments_from_json_a_file_and_standard_input(target: list[str], tmp_path: Path) -> None:
+    wanted = {"echo": {"deep": [1]}}
+    file = tmp_path / "input.json"
+    file.write_text(json.dumps(wanted))
+    for given in (json.dumps(wanted), f"@{file}", "-"):
+        ran = ivcap_mcp("call", "rehearsal", "--input", given, "--json", *target, given=json.dumps(wanted))
+        assert json.loads(ran.stdout)["echo"] == wanted["echo"], ran.stderr
+
+
+def test_a_failed_job_is_exit_code_1_and_a_line_on_stderr(target: list[str]) -> None:
+    ran = ivcap_mcp("call", "rehearsal", "--arg", "outcome=value_error", *target)
+    assert ran.returncode == 1
+    assert "job_failed" in ran.stderr
+    assert ran.stdout == ""
+
+
+def test_without_waiting_the_handle_is_printed(target: list[str]) -> None:
+    ran = ivcap_mcp("call", "run_service", "--input", '{"service": "rehearsal", "input": {"seconds": 2}}', "--no-wait",
+                    "--json", *target)  # fmt: skip
+    handle = json.loads(ran.stdout)
+    assert handle["next"]["tool"] == "get_job"
+    done = ivcap_mcp("call", "get_job", "--arg", f"job={handle['job']}", "--arg", "wait=30", "--json", *target)
+    assert json.loads(done.stdout)["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nonsense"], "invalid choice"),
+        (["call", "rehearsal", "--arg", "novalue"], "NAME=VALUE"),
+        (["call", "rehearsal", "--input", "{"], "no JSON"),
+        (["call", "rehearsal", "--input", "[1]"], "a JSON object is wanted"),
+        (["call", "no_such_tool"], "no_such_tool"),
+        (["tools", "--service", "/no/such/tool.py"], "/no/such/tool.py"),
+        (["tools", "--env-file", "/no/such/file"], "/no/such/file"),
+        (["tools", "--max-wait", "0"], "--max-wait"),
+        (["tools", "--url", "ftp://x"], "ftp://x"),
+        (["tools", "--url", "https://x.example"], "IVCAP_JWT"),
+        (["services", "add", "/no/such/tool.py"], "/no/such/tool.py"),
+        (["platform", "--host", "0.0.0.0"], "--token"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_names_what_is_wrong(arguments: list[str], words: str, tmp_path: Path) -> None:
+    ran = ivcap_mcp(*arguments, IVCAP_LOCAL_DIR=str(tmp_path / "store"))
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    assert words in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_options_of_the_embedded_platform_are_refused_with_a_deployment(tmp_path: Path) -> None:
+    ran = ivcap_mcp("tools", "--local-dir", str(tmp_path), IVCAP_URL="https://x.example", IVCAP_JWT="secret-token")
+    assert ran.returncode == 2
+    assert "--local-dir is for the embedded platform" in ran.stderr
+    assert "secret-token" not in ran.stderr
+
+
+def test_a_deployment_that_does_not_answer_is_exit_code_3_without_the_token() -> None:
+    ran = ivcap_mcp("tools", IVCAP_URL="http://127.0.0.1:9", IVCAP_JWT="secret-token")
+    assert ran.returncode == 3, ran.stderr
+    assert "secret-token" not in ran.stderr + ran.stdout
+
+
+def test_services_are_added_listed_and_removed(tmp_path: Path) -> None:
+    where = ["--local-dir", str(tmp_path / "store")]
+    assert "no service was added" in ivcap_mcp("services", "list", *where).stdout
+    tool = tmp_path / "mine.py"
+    tool.write_text(Path(REHEARSAL).read_text())
+    assert ivcap_mcp("services", "add", str(tool), *where).returncode == 0
+    assert "mine  urn:ivcap:service:" in ivcap_mcp("services", "list", *where).stdout
+    tool.write_text(tool.read_text() + "\n# changed\n")
+    assert "does not run" in ivcap_mcp("services", "list", *where).stdout
+    assert ivcap_mcp("services", "remove", "mine", *where).returncode == 0
+    again = ivcap_mcp("services", "remove", "mine", *where)
+    assert again.returncode == 1
+    assert "was not there" in again.stdout
+
+
+def test_settings_are_read_from_a_named_file_and_only_those_of_ours(tmp_path: Path) -> None:
+    file = tmp_path / "settings"
+    file.write_text("IVCAP_URL=http://127.0.0.1:9\nIVCAP_JWT=from-file\nPYTHONPATH=/nonsense\n")
+    ran = ivcap_mcp("tools", "--env-file", str(file))
+    assert ran.returncode == 3
+    assert "from-file" not in ran.stderr
+
+
+def test_a_platform_is_served_and_stopped_from_another_terminal(tmp_path: Path) -> None:
+    where = ["--local-dir", str(tmp_path / "store")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ivcap_mcp", "platform", "--port", "0", *where],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    assert "serves http://127.0.0.1:" in first
+    stopped = ivcap_mcp("platform", "--stop", *where)
+    assert "has ended" in stopped.stdout
+    rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, rest
+    assert "every user of this machine" in rest
+    assert "no platform is running" in ivcap_mcp("platform", "--stop", *where).stdout
