@@ -117,7 +117,7 @@ async def _may_pass(port: Port, line: _Line, failure: IvcapError, failures: int)
     if isinstance(failure, NotAuthorizedException) and failure.status_code == 401:
         return failures == 1 and line.refused is not None and await renewed(port, line.refused)
     status = failure.status_code if isinstance(failure, IvcapApiError) else 0
-    if status >= 400 and status not in _PASSING:
+    if status and status not in _PASSING:
         return False
     asked = min(getattr(failure, "retry_after", None) or 0.0, port.target.retry.longest_wait)
     await port.sleep(max(pause(port.target.retry, failures, random.random()), asked))  # noqa: S311

@@ -25,7 +25,7 @@ class Stream:
 
     def __init__(
         self,
-        *script: bytes | float | Exception,
+        *script: bytes | float | BaseException,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> None:
@@ -97,7 +97,7 @@ class _Scripted:
         waited = 0.0
         while self._left:
             part = self._left.popleft()
-            if isinstance(part, Exception):
+            if isinstance(part, BaseException):
                 raise part
             if isinstance(part, bytes):
                 return part

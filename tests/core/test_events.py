@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -49,7 +50,7 @@ LINES = st.lists(
 def test_any_split_of_the_bytes_gives_the_same_events(lines: list[str], ends: list[str], cuts: list[int]) -> None:
     text = "".join(line + ends[number % len(ends)] for number, line in enumerate([*lines, ""])).encode()
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-    pieces = [text[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [text[a:b] for a, b in itertools.pairwise(places)]
     whole = events_of(text)
     assert events_of(*pieces) == whole
     assert events_of(*(text[n : n + 1] for n in range(len(text)))) == whole

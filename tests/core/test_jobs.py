@@ -46,9 +46,9 @@ def test_an_order_that_was_taken_gives_a_scheduled_job(status: int) -> None:
 )
 @pytest.mark.parametrize("by", [{"ivcap_job_id": JOB}, {"ivcap_job_url": f"https://p/1/services2/x/jobs/{JOB}?a=b"}])
 def test_a_result_that_comes_with_the_answer_is_kept(
-    kind: str, body: bytes, result: object, by: dict[str, str]
+    kind: str, body: bytes, result: object, by: dict[str, Any]
 ) -> None:
-    job = order(ok(body, content_type=kind, **by))
+    job = order(ok(body, 200, content_type=kind, **by))
     assert (job.id, job.status, job.has_result) == (JOB, "succeeded", True)
     assert job.result == result
 
