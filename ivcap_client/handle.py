@@ -7,6 +7,8 @@ from typing import Any, Generic, TypeVar
 import ivcap_client
 from ivcap_client._core.port import Port
 
+__all__ = ["Handle"]
+
 R = TypeVar("R")
 
 

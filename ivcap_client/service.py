@@ -26,6 +26,14 @@ class ServiceStatus(StrEnum):
     ERROR = "error"
     UNKNOWN = "unknown"
 
+    @classmethod
+    def from_string(cls, text: str | None) -> ServiceStatus:
+        """The state of this name; `UNKNOWN` for a word we do not know."""
+        try:
+            return cls((text or "").lower())
+        except ValueError:
+            return cls.UNKNOWN
+
 
 class Service(Handle[ServiceRecord]):
     """Handle of one service."""
@@ -74,10 +82,13 @@ class Service(Handle[ServiceRecord]):
         """Its state, looked up now unless `refresh` is off."""
         if refresh or self._record.status is None:
             self.refresh()
-        try:
-            return ServiceStatus(self._record.status or "unknown")
-        except ValueError:
-            return ServiceStatus.UNKNOWN
+        return ServiceStatus.from_string(self._record.status)
+
+    async def status_async(self, refresh: bool = True) -> ServiceStatus:
+        """`status` for async code."""
+        if refresh or self._record.status is None:
+            await self.refresh_async()
+        return ServiceStatus.from_string(self._record.status)
 
     def refresh(self) -> Service:
         """Read it again."""

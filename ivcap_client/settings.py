@@ -93,7 +93,7 @@ def _address(text: str) -> str:
         raise ConfigError(f"{text!r} is not the address of a platform: http(s)://host is wanted")
     if parts.query or parts.fragment:
         raise ConfigError(f"{text!r}: the address of a platform has no query and no fragment")
-    return text.rstrip("/")
+    return parts.scheme + text[len(parts.scheme) :].rstrip("/")
 
 
 def _protected(url: str) -> bool:

@@ -58,6 +58,7 @@ class JobRecord:
 
     @property
     def ended(self) -> bool:
+        """Whether this is its last status."""
         return self.status in ENDED
 
 

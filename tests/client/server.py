@@ -37,7 +37,7 @@ class Server:
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self.answer: Callable[[Asked], Reply] = lambda asked: Reply()
-        self.released = threading.Event()
+        self.came, self.released = threading.Event(), threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -48,6 +48,7 @@ class Server:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 asked = Asked(self.command, self.path, headers, body, self.client_address[1])
                 outer.asked.append(asked)
+                outer.came.set()
                 reply = outer.answer(asked)
                 reply.before()
                 self.send_response(reply.status)
@@ -59,7 +60,7 @@ class Server:
                 if reply.length is not None:
                     self.close_connection = True
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = handle_any  # noqa: N815
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = handle_any
 
             def _body(self) -> bytes:
                 return self.rfile.read(int(self.headers.get("content-length") or 0))

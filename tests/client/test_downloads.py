@@ -88,7 +88,9 @@ def test_bytes_are_bounded_before_and_while_they_come() -> None:
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_part_is_the_same_whether_the_platform_has_ranges_or_not(first: int, length: int, ranges: bool) -> None:
     part = DATA[first : first + length]
-    answer = stream(part, 206, content_range=f"bytes {first}-{first + len(part) - 1}/{len(DATA)}") if ranges else stream()
+    answer = (
+        stream(part, 206, content_range=f"bytes {first}-{first + len(part) - 1}/{len(DATA)}") if ranges else stream()
+    )
     for size in (len(DATA), None):
         assert run(downloads.part(Scripted([answer]), record(size), first, length)) == part
 

@@ -280,8 +280,7 @@ def test_an_async_caller_that_is_cancelled_lets_go_of_its_connection(server: Ser
     async def work() -> None:
         client = transport(server)
         task = asyncio.ensure_future(client.send_async(ask("/slow")))
-        while not server.asked:
-            await asyncio.sleep(0.001)
+        assert await asyncio.to_thread(server.came.wait, 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -33,7 +33,8 @@ HREF = "/1/artifacts/1/blob"
 class Store(Scripted):
     """A tus store that keeps what came, behind a line that is told what to do with each PATCH.
 
-    `keep n`: n bytes arrive, then the line drops; `mute`: all arrives, the answer is lost; else a status to refuse with.
+    `keep n`: n bytes arrive, then the line drops; `mute`: all arrives, the answer is lost; else a status to refuse
+    with.
     """
 
     def __init__(self, *faults: object, length: int | None = None, auth: Any = None) -> None:
