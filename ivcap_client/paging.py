@@ -57,11 +57,11 @@ class Pager(Generic[T]):
 
     def has_next(self) -> bool:
         """Whether another item follows; asks the platform where that is not known yet."""
-        return run(self._filled(self._port))
+        return self._waits() or run(self._filled(self._port))
 
     async def has_next_async(self) -> bool:
         """`has_next` for async code."""
-        return await self._filled(self._async_port)
+        return self._waits() or await self._filled(self._async_port)
 
     @property
     def cursor(self) -> str | None:
@@ -78,6 +78,9 @@ class Pager(Generic[T]):
             self._more = page.next not in self._seen | {None}
             self._cursor = page.next
             self._seen.add(page.next)
+        return self._waits()
+
+    def _waits(self) -> bool:
         return bool(self._waiting) and self._left != 0
 
     def _taken(self) -> T:

@@ -55,8 +55,8 @@ def connection(
             given = _from_environment(environment)
         if given is None:
             raise ConfigError(
-                f"there is no token for {where}: give `token`, or set IVCAP_JWT, which is used with IVCAP_URL's origin "
-                "only. To work without a deployment, leave the URL out"
+                f"there is no token for {where}: set IVCAP_JWT, which is used with IVCAP_URL's origin only, or give "
+                "`token` in a program. To work without a deployment, leave the URL out"
             )
         if not isinstance(given, NoAuth) and not _protected(where):
             raise ConfigError(f"{where} is not https: a token would travel readable. Use https, or a loopback address")

@@ -95,7 +95,9 @@ class Backend:
         urn = named if named.startswith("urn:") else await anyio.to_thread.run_sync(self.journal.job_of, named)
         if urn is None:
             urn = f"urn:ivcap:job:{named}"
-        service = await anyio.to_thread.run_sync(self.journal.service_of, urn)
+        service = self.journal.known_service_of(urn)
+        if service is None:
+            service = await anyio.to_thread.run_sync(self.journal.service_of, urn)
         if service is not None:
             try:
                 return await self.ivcap.job(urn, service).refresh_async()

@@ -87,7 +87,7 @@ class Catalog:
         self._former: dict[str, str] = {}
         self._made: dict[str, tuple[str, Entry | Problem]] = {}
         self.problems: tuple[Problem, ...] = ()
-        self.failure: IvcapError | None = None
+        self.failure: Exception | None = None
         self.version = 0
         self._first, self._lock = anyio.Event(), anyio.Lock()
         self._swept = -1e9
@@ -108,9 +108,10 @@ class Catalog:
         async with self._lock:
             try:
                 aspects = await self._read()
-            except IvcapError as error:
+            except Exception as error:  # whatever goes wrong here, the server and its jobs go on
                 if type(error) is not type(self.failure):
-                    log.warning("the catalogue of services could not be read: %s", error)
+                    expected = isinstance(error, IvcapError)
+                    log.warning("the catalogue of services could not be read: %s", error, exc_info=not expected)
                 self.failure = error
             else:
                 self.failure = None

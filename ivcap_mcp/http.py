@@ -145,6 +145,9 @@ async def serve_http(
         raise ConfigError(
             f"cannot listen on {host} port {port}: {error.strerror}. Choose another with --port"
         ) from None
+    # Inherited by connections: asyncio sets it only on sockets that name their protocol, and `create_server`'s do not.
+    # Without it each small answer waits 40 ms for the client's delayed ACK.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # h11, since httptools leaves blanks at the end of header values, which the protocol's headers must not have.
     config = uvicorn.Config(
         app, http="h11", log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN

@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,11 +63,15 @@ def submission(origin: str, identity: str, service: str, body: Any, key: str | N
 
 
 class Journal:
-    """Appends to the journal and reads it back. Blocking: call it from a worker thread."""
+    """Appends to the journal and reads it back. Blocking: call it from a worker thread, except for `note`."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "submissions.jsonl"
-        self._lock = threading.Lock()
+        self._writing, self._syncing, self._reading = threading.Lock(), threading.Lock(), threading.Lock()
+        self._written = self._synced = 0
+        self._inode, self._read_to = 0, 0
+        self._services: dict[str, str] = {}
+        self._jobs: dict[str, str] = {}
 
     def intend(self, intent: Submission) -> None:
         """Record what is about to be ordered.
@@ -84,47 +88,84 @@ class Journal:
         self._append({"submission": intent.id, "job": job, "service": intent.service})
 
     def note(self, job: str, what: str) -> None:
-        """Record what became of a call: `delivered`, `handle`, `cancelled`."""
-        self._append({"job": job, "note": what, "at": datetime.now(UTC).isoformat()})
+        """Record what became of a call: `delivered`, `handle`, `cancelled`.
+
+        Not synced: a note that a power cut takes costs a repeated delivery, not a job.
+        """
+        self._append({"job": job, "note": what, "at": datetime.now(UTC).isoformat()}, durable=False)
 
     def service_of(self, job: str) -> str | None:
         """The service a job was ordered from, if it was ordered here."""
-        found = None
-        for line in self._lines():
-            if line.get("job") == job and isinstance(line.get("service"), str):
-                found = line["service"]
-        return found
+        with self._reading:
+            self._catch_up()
+            return self._services.get(job)
+
+    def known_service_of(self, job: str) -> str | None:
+        """`service_of` from memory alone, for the event loop: a job's service never changes."""
+        return self._services.get(job)
 
     def job_of(self, submission_id: str) -> str | None:
         """The job that came of a submission, if its URN came back."""
-        found = None
-        for line in self._lines():
-            if line.get("submission") == submission_id and isinstance(line.get("job"), str):
-                found = line["job"]
-        return found
+        with self._reading:
+            self._catch_up()
+            return self._jobs.get(submission_id)
 
-    def _append(self, line: Mapping[str, Any]) -> None:
+    def _append(self, line: Mapping[str, Any], *, durable: bool = True) -> None:
         data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
-        with self._lock:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # One write of a short line to a file opened for appending is not torn by other processes.
-            file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                os.write(file, data)
-                os.fsync(file)
-            finally:
-                os.close(file)
-
-    def _lines(self) -> Iterator[Mapping[str, Any]]:
+        file = self._open()
         try:
-            text = self.path.read_text(encoding="utf-8", errors="replace")
+            with self._writing:
+                # One write of a short line to a file opened for appending is not torn by other processes.
+                os.write(file, data)
+                self._written += 1
+                mine = self._written
+            if durable:
+                with self._syncing:
+                    # One sync carries the lines of all who wrote before it, so many calls at once need few.
+                    if self._synced < mine:
+                        carried = self._written
+                        os.fsync(file)
+                        self._synced = carried
+        finally:
+            os.close(file)
+
+    def _open(self) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        try:
+            return os.open(self.path, flags, 0o600)
+        except FileNotFoundError:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return os.open(self.path, flags, 0o600)
+
+    def _catch_up(self) -> None:
+        """Read what was appended since the last look, by us or by another server of this user."""
+        try:
+            file = self.path.open("rb")
         except FileNotFoundError:
             return
-        for line in text.splitlines():
-            try:
-                value = json.loads(line)
-            except ValueError:
-                log.warning("a line of %s is not readable and is skipped", self.path)
-                continue
-            if isinstance(value, dict):
-                yield value
+        with file:
+            found = os.fstat(file.fileno())
+            if found.st_ino != self._inode or found.st_size < self._read_to:
+                self._inode, self._read_to = found.st_ino, 0
+                self._services.clear()
+                self._jobs.clear()
+            if found.st_size == self._read_to:
+                return
+            file.seek(self._read_to)
+            whole, end, _ = file.read().rpartition(b"\n")  # a line that is being written is read the next time
+        self._read_to += len(whole) + len(end)
+        for line in whole.split(b"\n"):
+            self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            value = json.loads(line) if line else None
+        except ValueError:
+            log.warning("a line of %s is not readable and is skipped", self.path)
+            return
+        if not isinstance(value, dict) or not isinstance(job := value.get("job"), str):
+            return
+        if isinstance(service := value.get("service"), str):
+            self._services[job] = service
+        if isinstance(submission_id := value.get("submission"), str):
+            self._jobs[submission_id] = job

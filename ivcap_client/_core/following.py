@@ -153,7 +153,6 @@ class Follower:
             return
         self._lost_since = None
         if seen.status != self.status:
-            self._pause = self._pause if seen.ended else self._first
             data = {"job-urn": self.job, "status": seen.status}
             self._waiting.append(Event("", "ivcap.job.status", "urn:ivcap:schema:job.status.1", data))
 

@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from ivcap_client._core.messages import Response
 from ivcap_client.exception import InvalidInput, ProtocolError
 
 
+@lru_cache(4096)  # a record asks for a dozen fields, a page has fifty records, and the names are always the same
 def plain(name: str) -> str:
     """Field names without case and separators: deployments and documents spell them differently."""
     return name.replace("-", "").replace("_", "").lower()

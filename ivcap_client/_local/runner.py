@@ -113,7 +113,9 @@ async def run_runner(
 def _prepared(base_dir: Path | str) -> Path:
     base_dir = Path(base_dir).resolve()
     try:
-        (base_dir / ".ivcap" / "logs").mkdir(parents=True, exist_ok=True)
+        base_dir.mkdir(parents=True, exist_ok=True)
+        (base_dir / ".ivcap").mkdir(mode=0o700, exist_ok=True)  # records and logs are the user's own business
+        (base_dir / ".ivcap" / "logs").mkdir(exist_ok=True)
     except OSError as problem:
         raise RunnerError(f"{base_dir} cannot be used: {problem}") from problem
     return base_dir
@@ -304,6 +306,10 @@ def _bind(host: str, port: int) -> list[socket.socket]:
     found = [first]
     if wanted not in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - compared, not bound
         found.append(socket.create_server(("127.0.0.1", 0), backlog=512))
+    for item in found:
+        # Inherited by connections. asyncio sets it only where the listening socket names its protocol, which
+        # `create_server` does not; without it each small answer waits 40 ms for the client's delayed ACK.
+        item.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return found
 
 

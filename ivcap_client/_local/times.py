@@ -19,7 +19,7 @@ def now() -> int:
 
 def rfc3339(moment: int) -> str:
     """Write a moment as `2025-11-04T10:22:31.123456Z`, always with six digits, so that text sorts as time does."""
-    return (_EPOCH + timedelta(microseconds=moment)).strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
+    return (_EPOCH + timedelta(microseconds=moment)).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse(text: str) -> int:

@@ -34,7 +34,7 @@ def run(given: argparse.Namespace) -> int:
     if given.auth == "none" and given.host not in LOOPBACK:
         raise ConfigError("--auth none serves anybody who reaches the port, so it binds to loopback only")
     token = own_token(target.state_dir(env)) if given.auth == "token" else None
-    hosts = LOOPBACK if given.host in LOOPBACK else (given.host, *LOOPBACK)
+    hosts = dict.fromkeys((*LOOPBACK, given.host, *given.allow_host))
     app = http_app(server, tokens=[token] if token else (), hosts=hosts, stateless=given.stateless)
     anyio.run(partial(serve_http, server, app, given.host, given.port, on_ready=partial(_snippet, token)))
     return 0

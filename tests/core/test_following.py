@@ -106,7 +106,7 @@ def test_where_there_is_no_stream_the_status_is_polled(refusal: Response) -> Non
     assert port.follow(follower=follower) == ["scheduled", "executing", "succeeded"]
     assert follower.streaming is False
     assert len(port.streams) == 1
-    assert port.slept[:2] == [0.25, 0.25]  # after a change of status it starts anew
+    assert port.slept == [0.25 * 1.5**n for n in range(4)]
 
 
 def test_pauses_between_polls_grow_to_a_bound() -> None:

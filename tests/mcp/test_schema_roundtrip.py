@@ -100,7 +100,8 @@ def _objects(draw: st.DrawFn, inner: st.SearchStrategy[Pair]) -> Pair:
         schema["properties"]["$schema"] = {"const": "urn:x", "type": "string"}
         value["$schema"] = "urn:x"
         required = [*{*required, "$schema"}]
-    if required or draw(st.booleans()):
+    states_required: bool = draw(st.booleans())
+    if required or states_required:
         schema["required"] = required
     match draw(st.integers(0, 8)):
         case 0:
