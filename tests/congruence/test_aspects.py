@@ -54,6 +54,7 @@ def test_a_listing_is_filtered_ordered_and_paged(legs: Legs) -> None:
             leg.do(leg.ivcap, "add_aspect", about, {"n": n}, schema=SCHEMA)
         some = leg.ivcap.list_aspects(entity=about, limit=2)
         found = [aspect.content["n"] for aspect in leg.all(some)]
+        bare = leg.ivcap.list_aspects(entity=about, limit=1, include_content=False)
         rest = leg.ivcap.list_aspects(entity=about, limit=None, cursor=some.cursor)
         return (
             found,
@@ -62,7 +63,7 @@ def test_a_listing_is_filtered_ordered_and_paged(legs: Legs) -> None:
             contents(leg, entity=about, content_path="$.n ? (@ > 2)"),
             contents(leg, entity=about, filter=f"schema ~= '{SCHEMA[:12]}%'"),
             contents(leg, entity=about, schema="urn:other"),
-            [leg.do(a, "refresh").content["n"] for a in leg.all(leg.ivcap.list_aspects(entity=about, limit=1, include_content=False))],
+            [leg.do(aspect, "refresh").content["n"] for aspect in leg.all(bare)],
         )
 
     assert legs.same(behaviour) == ([4, 3], [2, 1, 0], [0, 1, 2, 3, 4], [4, 3], [4, 3, 2, 1, 0], [], [4])
@@ -125,7 +126,6 @@ def test_metadata_of_an_artifact_are_aspects(legs: Legs) -> None:
         ("add_aspect", ("urn:x:y", [1]), {"schema": SCHEMA}, "InvalidInput"),
         ("add_aspect", ("urn:x:y", {"n": float("nan")}), {"schema": SCHEMA}, "InvalidInput"),
         ("add_aspect", ("urn:x:y", {"n": 1}), {"schema": SCHEMA, "policy": "not a policy"}, "IvcapApiError"),
-        ("update_aspect", ("urn:x:y", {"n": 1}), {"schema": "not a schema"}, "IvcapApiError"),
     ],
 )
 def test_what_is_wrong_is_the_same_error(
@@ -141,7 +141,6 @@ def test_what_is_wrong_is_the_same_error(
         ({"content_path": "n"}, "IvcapApiError"),
         ({"filter": "schema ~~ 'x'"}, "IvcapApiError"),
         ({"filter": "no such thing = 5"}, "IvcapApiError"),
-        ({"order_by": "no such field"}, "IvcapApiError"),
         ({"order_direction": "sideways"}, "InvalidInput"),
         ({"cursor": "nonsense"}, "IvcapApiError"),
         ({"limit": -1}, "InvalidInput"),
