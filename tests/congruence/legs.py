@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,7 +38,6 @@ class Leg:
     name: str
     ivcap: IVCAP
     runner: asyncio.Runner | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
 
     def do(self, thing: Any, method: str, *args: Any, **named: Any) -> Any:
         """Call a method, or its async twin and wait for it."""
@@ -55,17 +54,6 @@ class Leg:
             return [item async for item in listing]
 
         return self.runner.run(collected())
-
-    def first(self, listing: Any) -> Any:
-        """The first thing that is listed."""
-        if self.runner is None:
-            return next(iter(listing))
-
-        async def begun() -> Any:
-            async for item in listing:
-                return item
-
-        return self.runner.run(begun())
 
 
 @dataclass

@@ -22,7 +22,7 @@ def contents(leg: Leg, **query: Any) -> list[Any]:
 
 
 def test_an_aspect_that_was_added_is_listed_and_read(legs: Legs) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         about = entity()
         made = leg.do(leg.ivcap, "add_aspect", about, {"n": 1, "text": "grün"}, schema=SCHEMA)
         read = leg.do(leg.ivcap, "get_aspect", made.id)
@@ -31,12 +31,12 @@ def test_an_aspect_that_was_added_is_listed_and_read(legs: Legs) -> None:
         return read.schema, {**read.content, "$entity": "x"}, read.content_type, read.valid_to, made.content["n"]
 
     schema, content, kind, valid_to, n = legs.same(behaviour)
-    assert (schema, valid_to, n) == (SCHEMA, None, 1)
+    assert (schema, kind, valid_to, n) == (SCHEMA, "application/json", None, 1)
     assert content["text"] == "grün"
 
 
 def test_adding_keeps_what_was_there_and_updating_replaces_it(legs: Legs) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         about, other = entity(), entity()
         leg.do(leg.ivcap, "add_aspect", about, {"n": 1}, schema=SCHEMA)
         leg.do(leg.ivcap, "add_aspect", about, {"n": 2}, schema=SCHEMA)
@@ -48,7 +48,7 @@ def test_adding_keeps_what_was_there_and_updating_replaces_it(legs: Legs) -> Non
 
 
 def test_a_listing_is_filtered_ordered_and_paged(legs: Legs) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         about = entity()
         for n in range(5):
             leg.do(leg.ivcap, "add_aspect", about, {"n": n}, schema=SCHEMA)
@@ -70,7 +70,7 @@ def test_a_listing_is_filtered_ordered_and_paged(legs: Legs) -> None:
 
 
 def test_many_aspects_come_over_several_pages(legs: Legs) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         about = entity()
         for n in range(53):
             leg.do(leg.ivcap, "add_aspect", about, {"n": n}, schema=SCHEMA)
@@ -80,7 +80,7 @@ def test_many_aspects_come_over_several_pages(legs: Legs) -> None:
 
 
 def test_a_retracted_aspect_is_read_and_seen_in_the_past_but_not_listed(legs: Legs) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         about = entity()
         made = leg.do(leg.ivcap, "add_aspect", about, {"n": 1}, schema=SCHEMA)
         held = leg.do(made, "refresh").valid_from
@@ -101,7 +101,7 @@ def test_a_retracted_aspect_is_read_and_seen_in_the_past_but_not_listed(legs: Le
 
 
 def test_metadata_of_an_artifact_are_aspects(legs: Legs) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         import io
 
         artifact = leg.do(leg.ivcap, "upload_artifact", name="m.txt", io_stream=io.BytesIO(b"x"))

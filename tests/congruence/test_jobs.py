@@ -38,7 +38,7 @@ def sleeping(leg: Leg) -> Job:
     job = submit(leg, {"do": "sleep", "seconds": 60})
     stream = job.events(timeout=LONG)
     if leg.runner is None:
-        assert [event for event in _until_executing(stream)]
+        assert list(_until_executing(stream))
     else:
 
         async def started() -> None:
@@ -58,7 +58,7 @@ def _until_executing(stream: Any) -> Any:
 
 
 def test_services_are_listed_and_found(legs: Legs) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         found = {service.name: service.id for service in leg.all(leg.ivcap.list_services(limit=None))}
         service = plain(leg)
         assert service.id == found["plain"]
@@ -99,7 +99,7 @@ class Plain:
     ids=["dict", "model", "dataclass", "stream"],
 )
 def test_a_service_is_run_with_anything_that_can_be_a_request(legs: Legs, make: Any, echo: dict[str, Any]) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         result = leg.do(plain(leg), "run", make(), timeout=LONG)
         return {name: value for name, value in result.items() if name != "pid"}
 
@@ -107,7 +107,7 @@ def test_a_service_is_run_with_anything_that_can_be_a_request(legs: Legs, make: 
 
 
 def test_a_job_is_ordered_waited_for_and_read_again(legs: Legs) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         job = submit(leg, {"do": "echo", "n": 1})
         assert job.urn.startswith("urn:ivcap:job:")
         leg.do(job, "wait", timeout=LONG)
@@ -136,7 +136,7 @@ def test_a_job_is_ordered_waited_for_and_read_again(legs: Legs) -> None:
 
 @pytest.mark.parametrize("timeout", [None, LONG, 0])
 def test_an_order_waits_as_long_as_it_is_told(legs: Legs, timeout: float | None) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         if leg.runner is not None:  # the documented async twin waits by other parameters
             return leg.do(plain(leg), "request_job", {"do": "echo"}, max_wait_time=LONG).ended or True
         job = plain(leg).request_job({"do": "echo", "n": 3}, timeout=timeout)
@@ -146,7 +146,7 @@ def test_an_order_waits_as_long_as_it_is_told(legs: Legs, timeout: float | None)
 
 
 def test_bytes_and_text_come_back_as_what_they_are(legs: Legs) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         job = leg.do(submit(leg, {"do": "large", "size": 70_000}), "wait", timeout=LONG)
         made = leg.do(leg.ivcap, "get_artifact", job.record.result_content_urn)
         return job.result, job.result_content_type, leg.do(made, "as_bytes")
@@ -156,7 +156,7 @@ def test_bytes_and_text_come_back_as_what_they_are(legs: Legs) -> None:
 
 @pytest.mark.parametrize("order", [0.05, 0.7])
 def test_a_job_that_takes_longer_than_the_patience_is_carried_by_the_error(legs: Legs, order: float) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         job = sleeping(leg)
         with pytest.raises(JobTimeout) as caught:
             leg.do(job, "wait", timeout=order)
@@ -179,7 +179,7 @@ def test_a_job_that_takes_longer_than_the_patience_is_carried_by_the_error(legs:
     ],
 )
 def test_a_job_that_fails_says_why(legs: Legs, asked: dict[str, Any], error: str) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         with pytest.raises(JobFailed) as caught:
             leg.do(plain(leg), "run", asked, timeout=LONG)
         job = caught.value.job
@@ -190,7 +190,7 @@ def test_a_job_that_fails_says_why(legs: Legs, asked: dict[str, Any], error: str
 
 
 def test_events_come_in_order_and_end_with_the_job(legs: Legs) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         job = submit(leg, {"do": "events", "count": 4})
         stream = job.events(timeout=LONG)
         told = leg.all(stream)
@@ -208,7 +208,7 @@ def test_events_come_in_order_and_end_with_the_job(legs: Legs) -> None:
 
 
 def test_progress_is_told_while_waiting(legs: Legs) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         told: list[str] = []
         job = submit(leg, {"do": "events", "count": 2})
         leg.do(job, "wait", timeout=LONG, on_progress=lambda event: told.append(event.text))
@@ -218,7 +218,7 @@ def test_progress_is_told_while_waiting(legs: Legs) -> None:
 
 
 def test_a_job_is_cancelled_and_stays_so(legs: Legs) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         assert leg.do(leg.ivcap, "can_cancel")
         job = sleeping(leg)
         leg.do(job, "cancel")
@@ -241,7 +241,7 @@ def outcome_of(leg: Leg, job: Job) -> str:
 
 
 def test_the_same_key_gives_the_same_job_and_another_request_is_refused(legs: Legs) -> None:
-    def behaviour(leg: Leg) -> object:
+    def behaviour(leg: Leg) -> Any:
         key = str(uuid.uuid4())
         first, second = (submit(leg, {"do": "echo", "n": 1}, key=key) for _ in range(2))
         assert first == second
