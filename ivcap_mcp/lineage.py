@@ -61,7 +61,11 @@ class Walk:
             if direction != "both" and up != (direction == "from"):
                 continue
             edges += await self._followed(graph, up, depth)
-        if direction != "from" and kind_of(root) == "artifact" and not any(e.object == root and e.upward for e in edges):
+        if (
+            direction != "from"
+            and kind_of(root) == "artifact"
+            and not any(e.object == root and e.upward for e in edges)
+        ):
             users = await self._records.recent_users(root)
             edges += users
             if users:
@@ -107,7 +111,9 @@ class Walk:
         async def one(urn: str) -> None:
             async with limiter:
                 if len(self._found) >= MOST_NODES or self._records.requests >= MOST_REQUESTS:
-                    graph.note(f"Stopped after {len(self._found)} things had been looked at; ask about one of the leaves.")
+                    graph.note(
+                        f"Stopped after {len(self._found)} things had been looked at; ask about one of the leaves."
+                    )
                     return
                 if time.monotonic() > self._until:
                     graph.note("Stopped because the time for one call was over; ask about one of the leaves.")

@@ -25,9 +25,7 @@ UPWARD = frozenset({USED, RAN, ASKED, STATED})
 """Relations whose object came before their subject; with the others it came after."""
 
 SCHEMA = re.compile(r"urn:ivcap:schema[:.](?P<name>[A-Za-z-]+)\.\d+")
-ANY_URN = re.compile(
-    r"urn:ivcap:(?:artifact|job|order|aspect):[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-)
+ANY_URN = re.compile(r"urn:ivcap:(?:artifact|job|order|aspect):[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 ABOUT_ARTIFACTS = "urn:ivcap:schema%artifact%"
 JOBS = "urn:ivcap:schema%job%"
 RESULTS = "urn:ivcap:schema%job-result%"

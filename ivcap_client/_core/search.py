@@ -46,9 +46,7 @@ async def search(
     asked += [("at-time", instant(at_time))] if at_time else []
     asked += [("page", cursor)] if cursor else []
     headers = {"content-type": DATALOG}
-    request = Request(
-        "POST", "/1/search", tuple(asked), headers=headers, body=query.encode(), what=what, safe=True
-    )
+    request = Request("POST", "/1/search", tuple(asked), headers=headers, body=query.encode(), what=what, safe=True)
     return _result(fields(await call(port, request), what))
 
 

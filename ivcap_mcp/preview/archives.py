@@ -95,7 +95,9 @@ def listing(source: Source, kind: str, under: str = "") -> dict[str, Any]:
         told["note"] = f"The list stops here: {broken}."
     told |= {"members": [one.told() for one in found], "member_count": total, "unpacked_size": size}
     if total > len(found):
-        told["more"] = f"{total - len(found)} further members are not shown; give a directory as `member` to see its own."
+        told["more"] = (
+            f"{total - len(found)} further members are not shown; give a directory as `member` to see its own."
+        )
     return told
 
 
@@ -182,7 +184,9 @@ def _tar_member(source: Source, name: str) -> Source | None:
     if found is None or found.isdir():
         return None
     if not found.isfile():
-        raise Unreadable(f"this member is a link or a special file (leads to {clip(found.linkname, 200)!r}), no content")
+        raise Unreadable(
+            f"this member is a link or a special file (leads to {clip(found.linkname, 200)!r}), no content"
+        )
     chosen = found
 
     def pieces() -> Iterator[bytes]:

@@ -14,7 +14,9 @@ CELL = 100
 
 def schema(file: Any) -> dict[str, Any]:
     meta = file.metadata
-    columns = [{"name": field.name[:CELL], "type": str(field.type)[:200]} for field in list(file.schema_arrow)[:COLUMNS]]
+    columns = [
+        {"name": field.name[:CELL], "type": str(field.type)[:200]} for field in list(file.schema_arrow)[:COLUMNS]
+    ]
     told = {
         "columns": columns,
         "column_count": len(file.schema_arrow),

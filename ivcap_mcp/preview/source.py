@@ -163,7 +163,9 @@ class Streamed(Source):
             return self.size
         self._fill(MOST_HELD + 1)
         if not self._over:
-            raise Stopped(f"where it ends is not known before {MOST_HELD // MIB} MiB of it were read, and that is enough")
+            raise Stopped(
+                f"where it ends is not known before {MOST_HELD // MIB} MiB of it were read, and that is enough"
+            )
         return len(self._held)
 
     def window(self, first: int, length: int) -> bytes:

@@ -189,9 +189,7 @@ TOOLS = (
             name="get_artifact",
             description="Describe an artifact: name, type, size, what made it, what used it, the aspects about it.",
             input_schema=schema(("artifact",), artifact=text("URN of the artifact"), max_bytes=MAX_BYTES),
-            output_schema=output(
-                artifact=text("URN"), size={"type": "integer"}, made_by={}, used_by={}, aspects={}
-            ),
+            output_schema=output(artifact=text("URN"), size={"type": "integer"}, made_by={}, used_by={}, aspects={}),
             annotations=READS,
         ),
         get_artifact,

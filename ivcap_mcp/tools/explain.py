@@ -196,9 +196,7 @@ TOOLS = (
                 "the nearest one that succeeded."
             ),
             input_schema=schema(("job",), job=text("URN of the job"), max_bytes=MAX_BYTES),
-            output_schema=output(
-                job=text("URN"), status=text("State"), error=text("Why"), compared={"type": "object"}
-            ),
+            output_schema=output(job=text("URN"), status=text("State"), error=text("Why"), compared={"type": "object"}),
             annotations=READS,
         ),
         explain_job,

@@ -65,14 +65,10 @@ async def _from_text(backend: Backend, given: dict[str, Any], common: dict[str, 
         raise ToolError("too_large", f"`text` has {len(data)} bytes, more than {MOST_TEXT}.", "Use `path` or `size`.")
     name = given.get("name") or "text.txt"
     kind = given.get("content_type") or mimetypes.guess_type(name)[0] or "text/plain; charset=utf-8"
-    return await backend.ivcap.upload_artifact_async(
-        name=name, io_stream=io.BytesIO(data), content_type=kind, **common
-    )
+    return await backend.ivcap.upload_artifact_async(name=name, io_stream=io.BytesIO(data), content_type=kind, **common)
 
 
-async def _from_member(
-    backend: Backend, request: Request, given: dict[str, Any], common: dict[str, Any]
-) -> Artifact:
+async def _from_member(backend: Backend, request: Request, given: dict[str, Any], common: dict[str, Any]) -> Artifact:
     """Unpack a member to a file nobody else sees, then send that."""
     member = given.get("member")
     if not member:
