@@ -61,11 +61,8 @@ class Walk:
             if direction != "both" and up != (direction == "from"):
                 continue
             edges += await self._followed(graph, up, depth)
-        if (
-            direction != "from"
-            and kind_of(root) == "artifact"
-            and not any(e.object == root and e.upward for e in edges)
-        ):
+        has_users = any(edge.object == root and edge.upward for edge in edges)
+        if direction != "from" and kind_of(root) == "artifact" and not has_users:
             users = await self._records.recent_users(root)
             edges += users
             if users:
@@ -111,9 +108,7 @@ class Walk:
         async def one(urn: str) -> None:
             async with limiter:
                 if len(self._found) >= MOST_NODES or self._records.requests >= MOST_REQUESTS:
-                    graph.note(
-                        f"Stopped after {len(self._found)} things had been looked at; ask about one of the leaves."
-                    )
+                    graph.note(f"Stopped after {len(self._found)} things were looked at; ask about one of the leaves.")
                     return
                 if time.monotonic() > self._until:
                     graph.note("Stopped because the time for one call was over; ask about one of the leaves.")
@@ -157,16 +152,14 @@ def tree(graph: Graph, up: bool) -> list[str]:
 
 
 def _branches(graph: Graph, urn: str, up: bool, indent: str, seen: set[str], lines: list[str]) -> None:
-    sources = {edge: places for edge, places in graph.edges}
+    sources = dict(graph.edges)
     branches = list(_beside(urn, list(sources), up).items())
     for number, (edge, other) in enumerate(branches):
         last = number == len(branches) - 1
         words = edge.relation if edge.subject == urn else _passive(edge.relation)
         again = other in seen
-        mark = " (see above)" if again else ""
-        lines.append(
-            f"{indent}{'└─ ' if last else '├─ '}{words} {described(graph, other)}{mark} [{'; '.join(sources[edge][:3])}]"
-        )
+        said = f"{words} {described(graph, other)}{' (see above)' if again else ''} [{'; '.join(sources[edge][:3])}]"
+        lines.append(f"{indent}{'└─ ' if last else '├─ '}{said}")
         if not again:
             seen.add(other)
             _branches(graph, other, up, indent + ("   " if last else "│  "), seen, lines)

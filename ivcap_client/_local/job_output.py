@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._core.job_output import JobOutput
 from . import times
 from .guard import KEPT, MARKED
 from .job_record import LocalJob, of_record
@@ -22,26 +22,6 @@ LATE = 1_000_000
 """Microseconds after a job's end in which what it printed may still arrive in the log."""
 MOST_BESIDE = 20
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-
-
-@dataclass(frozen=True, slots=True)
-class JobOutput:
-    """What a tool printed between a job's start and its end.
-
-    Attributes:
-        text: It, or its last part.
-        size: Bytes of all of it.
-        others: URNs of jobs that the same process may have run meanwhile: some of the lines may be theirs.
-    """
-
-    text: str
-    size: int
-    others: tuple[str, ...] = ()
-
-    @property
-    def shortened(self) -> bool:
-        """Whether `text` is only the last part."""
-        return self.size > len(self.text.encode())
 
 
 def output(store: Store, job: LocalJob, most: int = MOST) -> JobOutput | None:

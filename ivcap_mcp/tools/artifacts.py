@@ -150,7 +150,8 @@ async def _provenance(backend: Backend, request: Request, urn: str) -> dict[str,
     """What made it and what used it, each with the place where that is written."""
     until = time.monotonic() + min(PROVENANCE, max(1.0, request.left - 3))
     graph = await Walk(backend.ivcap, None, until).trace(urn, "both", 1)
-    made, used = [], []
+    made: list[dict[str, str]] = []
+    used: list[dict[str, str]] = []
     for edge, places in graph.edges:
         if edge.object == urn:
             (used if edge.upward else made).append({"by": edge.subject, "how": edge.relation, "source": places[0]})

@@ -229,7 +229,7 @@ TOOLS = (
     Builtin(
         t.Tool(
             name="search_datafabric",
-            description="Ask the datafabric a Datalog (Mangle) query. Deployments only; query_aspects works everywhere.",
+            description="Ask the datafabric a Datalog (Mangle) query. Deployments only; elsewhere use query_aspects.",
             input_schema=schema(
                 ("query",),
                 query=text("Datalog program"),
