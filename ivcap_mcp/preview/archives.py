@@ -30,6 +30,8 @@ BROKEN = (
 )
 """What the standard library raises on damaged archives; found by feeding it some."""
 PIECE = 64 * 1024
+MOST_HEADER = 256 * 1024
+"""Bytes of a tar header that extends another, such as one that holds a long name."""
 READ_ZIPS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
 """Others unpack without a bound on what comes out of one step."""
 NO_RANGES = (
@@ -87,12 +89,11 @@ def listing(source: Source, kind: str, under: str = "") -> dict[str, Any]:
             size += member.size
             if len(found) < MOST_MEMBERS:
                 found.append(member)
-    except Stopped as reached:
-        told["note"] = f"The list stops here: {reached}. There may be more."
-    except Unreadable as broken:
+    except Unreadable as reached:
         if not found:
             raise
-        told["note"] = f"The list stops here: {broken}."
+        more = " There may be more." if isinstance(reached, Stopped) else ""
+        told["note"] = f"The list stops here: {reached}.{more}"
     told |= {"members": [one.told() for one in found], "member_count": total, "unpacked_size": size}
     if total > len(found):
         told["more"] = f"{total - len(found)} more are not shown; give a directory as `member` to see what is in it."
@@ -158,9 +159,9 @@ def _tar(source: Source) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
     """Headers, each without having read what it describes where that can be jumped over."""
     try:
         archive = (
-            tarfile.TarFile.open(fileobj=source, mode="r:")
+            tarfile.TarFile.open(fileobj=source, mode="r:", tarinfo=_Header)
             if source.ranged
-            else tarfile.TarFile.open(fileobj=_Forward(source.pieces()), mode="r|")
+            else tarfile.TarFile.open(fileobj=_Forward(source.pieces()), mode="r|", tarinfo=_Header)
         )
         while (found := archive.next()) is not None:
             archive.members = []  # type: ignore[attr-defined]  # it would remember all, and there may be millions
@@ -189,6 +190,16 @@ def _tar_member(source: Source, name: str) -> Source | None:
             raise Unreadable(f"this member is cut off or damaged ({_said(error)})") from None
 
     return Streamed(pieces(), found.size)
+
+
+class _Header(tarfile.TarInfo):
+    """A header whose extensions (long names, attributes) are not larger than they ever need to be."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+        extends = (*tarfile.GNU_TYPES, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+        if self.type in extends and self.type != tarfile.GNUTYPE_SPARSE and self.size > MOST_HEADER:
+            raise Stopped(f"a header asks to read {self.size} bytes for a name")
+        return super()._proc_member(archive)  # type: ignore[misc]
 
 
 class _Forward(io.RawIOBase):
