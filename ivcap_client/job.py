@@ -119,6 +119,14 @@ class Job(Handle[JobRecord]):
         """Whether it had ended when it was last looked at. Free: nothing is asked."""
         return self._record.ended
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was ended on request, where the platform can. Free: nothing is asked.
+
+        There is no status of its own for that: such a job is in error, and its message says why.
+        """
+        return self._record.status == "error" and (self._record.error_message or "").startswith("cancelled")
+
     def status(self, refresh: bool = True) -> JobStatus:
         """Its state; looked up now, unless it has ended or `refresh` is off."""
         if refresh and not self._record.ended:

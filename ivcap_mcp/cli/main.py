@@ -47,6 +47,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="a host name under which clients reach this server; repeatable",
     )
+    serve.add_argument(
+        "--confirm", action="store_true", help="ask the user before a service is run, and before anything is withdrawn"
+    )
     serve.add_argument("--stateless", action="store_true", help="keep no HTTP sessions")
 
     demo = commands.add_parser("demo", help="the main job from end to end, on the embedded platform")
