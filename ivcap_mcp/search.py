@@ -1,14 +1,30 @@
-"""Ranking of services for a query in words: names count more than descriptions, rare words more than common ones."""
+"""Ranking of services for a query in words.
+
+Each word or phrase of the query looks for itself, for what means the same (`search_lexicon`) and, if the catalogue does
+not know it, for words that look like it; the best of these counts, by how rare it is and in which field it was found
+(BM25F). No model and no network: the same query over the same catalogue always gives the same answer.
+"""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
 
-WEIGHTS = (4.0, 2.0, 1.0)
-"""For a word found in the name, among the parameters, in the description."""
+from .search_lexicon import lexicon
+from .search_words import grams, words
+
+NAME, PARAMETERS, DESCRIPTION = 2.2, 0.9, 1.6
+"""What a word found in each field counts."""
+SATURATION, LENGTH = 1.2, 0.4
+MEANT, ALIKE, ADDED = 0.62, 0.45, 0.25
+"""What counts, of a word itself: a word that means the same, one that looks alike, a second way in which it fits."""
+COVERED: Final = 0.7
+LITTLE: Final = 0.35
+MOST_WORDS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,43 +37,150 @@ class Document:
     description: str
 
 
-def words(text: str) -> list[str]:
-    """Lower-case words, plural `s` dropped so that "trend" finds "trends"."""
-    found = re.findall(r"[^\W_]+", text.lower())
-    return [word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in found]
+@dataclass(slots=True)
+class Unit:
+    """A word or phrase of a query and what it finds.
+
+    Attributes:
+        stems: Its stems.
+        worth: How much it says.
+        found: Document → score.
+    """
+
+    stems: tuple[str, ...]
+    worth: float
+    found: dict[int, float] = field(default_factory=dict)
+
+
+class Index:
+    """A catalogue ready to be searched; build it once for each version of the catalogue.
+
+    Args:
+        documents: What is searched.
+    """
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self.documents = tuple(documents)
+        weights: defaultdict[str | int, dict[int, float]] = defaultdict(dict)
+        told = lexicon().told
+        lengths = [len(words(d.description)) + len(words(d.parameters)) for d in documents]
+        usual = sum(lengths) / max(1, len(lengths)) or 1.0
+        for place, document in enumerate(documents):
+            short = 1 / (1 - LENGTH + LENGTH * lengths[place] / usual)
+            for text, worth in (
+                (document.name, NAME),
+                (document.parameters, PARAMETERS * short),
+                (document.description, DESCRIPTION * short),
+            ):
+                stems = words(text)
+                for one in stems:
+                    weights[one][place] = weights[one].get(place, 0.0) + worth
+                for found in told(stems):
+                    for concept, how in found.concepts.items():
+                        known = weights[concept]
+                        known[place] = known.get(place, 0.0) + worth * how
+        self._found = {
+            term: {place: weight / (weight + SATURATION) for place, weight in places.items()}
+            for term, places in weights.items()
+        }
+        self._stems = sorted(term for term in self._found if isinstance(term, str) and len(term) > 3)
+        self._by_gram: defaultdict[str, list[str]] = defaultdict(list)
+        for stem in self._stems:
+            for gram in grams(stem):
+                self._by_gram[gram].append(stem)
+
+    def rank(self, query: str) -> list[tuple[str, float]]:
+        """Keys with their scores, best first; documents in which nothing was found are left out.
+
+        An empty query ranks all by name.
+        """
+        if not words(query):
+            ordered = sorted(self.documents, key=lambda document: (document.name, document.key))
+            return [(document.key, 0.0) for document in ordered]
+        units = self._units(query)
+        total = sum(unit.worth for unit in units) or 1.0
+        scores: defaultdict[int, float] = defaultdict(float)
+        covered: defaultdict[int, float] = defaultdict(float)
+        for unit in units:
+            for place, score in unit.found.items():
+                scores[place] += score
+                covered[place] += min(unit.worth, score * 1.5)
+        ranked = []
+        for place, score in scores.items():
+            document = self.documents[place]
+            ranked.append((document.key, round(score * (covered[place] / total) ** COVERED, 4), document.name))
+        ranked.sort(key=lambda found: (-found[1], found[2], found[0]))
+        return [(key, score) for key, score, _ in ranked if score > 0]
+
+    def _rarity(self, term: str | int) -> float:
+        holding, all_ = len(self._found.get(term, ())), len(self.documents)
+        return math.log(1 + (all_ - holding + 0.5) / (holding + 0.5))
+
+    def _units(self, query: str) -> list[Unit]:
+        stems = words(query)[:MOST_WORDS]
+        known = lexicon()
+        units: dict[tuple[str, ...], Unit] = {}
+        meant: defaultdict[tuple[str, ...], dict[int, float]] = defaultdict(dict)
+        for found in known.asked(stems):
+            meant[tuple(stems[found.start : found.start + found.length])] |= found.concepts
+        for one in stems:
+            if one not in known.silent:
+                meant.setdefault((one,), {})
+        for key, concepts in meant.items():
+            if len(key) == 1 and key[0] in known.silent:
+                continue
+            unit = self._unit(key, concepts)
+            if unit.worth > 0:
+                units[key] = unit
+        return list(units.values())
+
+    def _unit(self, key: tuple[str, ...], concepts: dict[int, float]) -> Unit:
+        known = lexicon()
+        stem = key[0] if len(key) == 1 else ""
+        worth = self._rarity(stem) if stem in self._found else 0.0
+        ways: list[tuple[float, dict[int, float]]] = []
+        if stem in self._found:
+            ways.append((self._rarity(stem), self._found[stem]))
+        for concept, how in concepts.items():
+            if concept in self._found:
+                rarity = self._rarity(concept)
+                ways.append((MEANT * how * rarity, self._found[concept]))
+                worth = max(worth, MEANT * rarity * how)
+        if stem and stem not in self._found:
+            ways.extend(self._alike(stem))
+            worth = worth or self._rarity(stem) * 0.6
+        little = LITTLE if stem in known.weak else 1.0
+        unit = Unit(key, worth * little)
+        best: dict[int, list[float]] = defaultdict(list)
+        for weight, places in ways:
+            for place, there in places.items():
+                best[place].append(weight * there * little)
+        unit.found = {place: max(all_) + ADDED * (sum(all_) - max(all_)) for place, all_ in best.items()}
+        return unit
+
+    def _alike(self, stem: str) -> list[tuple[float, dict[int, float]]]:
+        """Words of the catalogue that look like one it does not know: another form, a compound, a slip of the pen."""
+        if len(stem) < 4:
+            return []
+        own = grams(stem)
+        shared: defaultdict[str, int] = defaultdict(int)
+        for gram in sorted(own):
+            for other in self._by_gram.get(gram, ()):
+                shared[other] += 1
+        ways = []
+        for other, common in shared.items():
+            alike = 2 * common / (len(own) + len(grams(other)))
+            whole = len(other) >= 5 and (stem.startswith(other) or other.startswith(stem)) and len(stem) >= 4
+            if alike >= 0.6 or whole:
+                ways.append((ALIKE * max(alike, 0.6) * self._rarity(other), self._found[other]))
+        return ways
+
+
+@lru_cache(maxsize=8)
+def _index(documents: tuple[Document, ...]) -> Index:
+    return Index(documents)
 
 
 def rank(query: str, documents: Sequence[Document]) -> list[tuple[str, float]]:
-    """Keys with their scores, best first; documents in which nothing was found are left out.
-
-    A word also counts, at half weight, where it begins a word of the document. An empty query ranks all by name.
-    """
-    wanted = list(dict.fromkeys(words(query)))
-    if not wanted:
-        return [
-            (document.key, 0.0) for document in sorted(documents, key=lambda document: (document.name, document.key))
-        ]
-    parts = [tuple(words(text) for text in (d.name, d.parameters, d.description)) for d in documents]
-    everything = [set().union(*part) for part in parts]
-    scores = []
-    for document, part in zip(documents, parts, strict=True):
-        score = sum(_rarity(word, everything) * _found(word, part) for word in wanted)
-        if score > 0:
-            scores.append((document.key, round(score, 4), document.name))
-    scores.sort(key=lambda found: (-found[1], found[2], found[0]))
-    return [(key, score) for key, score, _ in scores]
-
-
-def _found(word: str, part: Iterable[list[str]]) -> float:
-    best = 0.0
-    for weight, there in zip(WEIGHTS, part, strict=True):
-        if word in there:
-            best += weight
-        elif len(word) >= 3 and any(one.startswith(word) or (len(one) >= 4 and word.startswith(one)) for one in there):
-            best += weight / 2
-    return best
-
-
-def _rarity(word: str, everything: Sequence[set[str]]) -> float:
-    holding = sum(1 for one in everything if word in one)
-    return 1.0 + math.log(1 + len(everything) / (1 + holding))
+    """`Index.rank` over documents whose index is kept until others are asked for."""
+    return _index(tuple(documents)).rank(query)
