@@ -19,8 +19,8 @@ from .search_words import grams, words
 
 NAME, PARAMETERS, DESCRIPTION = 2.2, 0.9, 1.6
 """What a word found in each field counts."""
-SATURATION, LENGTH = 1.2, 0.4
-MEANT, ALIKE, ADDED = 0.62, 0.45, 0.25
+SATURATION, LENGTH = 2.0, 0.4
+MEANT, ALIKE, ADDED = 0.92, 0.45, 0.25
 """What counts, of a word itself: a word that means the same, one that looks alike, a second way in which it fits."""
 COVERED: Final = 0.7
 LITTLE: Final = 0.35
