@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import ivcap_client
 from ivcap_client._core import artifacts, aspects
 from ivcap_client._core.artifacts import ArtifactRecord
 from ivcap_client._core.port import Port, run
@@ -17,9 +18,6 @@ from ivcap_client.aspect import Aspect
 from ivcap_client.exception import ArtifactTooLargeForDataUrlError
 from ivcap_client.handle import Handle
 from ivcap_client.paging import Pager
-
-if TYPE_CHECKING:
-    from ivcap_client.ivcap import IVCAP
 
 __all__ = ["Artifact", "ArtifactRecord", "LocalFileArtifact", "TemporaryPath"]
 
@@ -103,6 +101,15 @@ class Artifact(Handle[ArtifactRecord]):
         finally:
             run(body.close())
 
+    async def as_stream_async(self, chunk_size: int = -1) -> AsyncIterator[bytes]:
+        """`as_stream` for `async for`."""
+        body = await artifacts.data(self._async_port, await self._described(self._async_port))
+        try:
+            while piece := await body.read(chunk_size if chunk_size > 0 else downloads.PIECE):
+                yield piece
+        finally:
+            await body.close()
+
     def as_bytes(self, *, most: int = 64 * 1024 * 1024) -> bytes:
         """Its bytes in memory; `ProtocolError` where they are more than `most`."""
         return run(self._bytes(self._port, most))
@@ -136,13 +143,11 @@ class Artifact(Handle[ArtifactRecord]):
 
     def as_data_url(self, max_length: int = 512) -> str:
         """Its bytes as a `data:` URL of at most `max_length` characters."""
-        record = run(self._described(self._port))
-        head = f"data:{record.mime_type or 'application/octet-stream'};base64,"
-        size = record.size or 0
-        length = len(head) + 4 * ((size + 2) // 3)
-        if length > max_length:
-            raise ArtifactTooLargeForDataUrlError(self.id, size, length, max_length)
-        return head + base64.b64encode(self.as_bytes(most=max_length)).decode("ascii")
+        return run(self._data_url(self._port, max_length))
+
+    async def as_data_url_async(self, max_length: int = 512) -> str:
+        """`as_data_url` for async code."""
+        return await self._data_url(self._async_port, max_length)
 
     @property
     def metadata(self) -> Pager[Aspect]:
@@ -167,6 +172,15 @@ class Artifact(Handle[ArtifactRecord]):
             self._record = await artifacts.read(port, self.urn)
         return self._record
 
+    async def _data_url(self, port: Port, most: int) -> str:
+        record = await self._described(port)
+        head = f"data:{record.mime_type or 'application/octet-stream'};base64,"
+        size = record.size or 0
+        length = len(head) + 4 * ((size + 2) // 3)
+        if length > most:
+            raise ArtifactTooLargeForDataUrlError(self.id, size, length, most)
+        return head + base64.b64encode(await self._bytes(port, most)).decode("ascii")
+
     async def _bytes(self, port: Port, most: int) -> bytes:
         return await downloads.to_bytes(port, await self._described(port), most=most)
 
@@ -184,7 +198,7 @@ class Artifact(Handle[ArtifactRecord]):
 class LocalFileArtifact(Artifact):
     """An artifact of a local directory: its `id` names the file, its `urn` the artifact."""
 
-    def __init__(self, ivcap: IVCAP, record: ArtifactRecord, /, *, path: Path) -> None:
+    def __init__(self, ivcap: ivcap_client.IVCAP, record: ArtifactRecord, /, *, path: Path) -> None:
         super().__init__(ivcap, record)
         self.path = path
 

@@ -19,13 +19,10 @@ Every message says what was tried, what happened and what to do next; the parts 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from ivcap_client._core.messages import Response
-    from ivcap_client.job import Job
+import ivcap_client
 
 __all__ = [
     "AmbiguousRequest",
@@ -178,7 +175,7 @@ class HttpException(IvcapApiError):
 class JobFailed(IvcapError):
     """The job ended without the result that was asked for; `job` is how it was last seen."""
 
-    def __init__(self, job: Job, message: str) -> None:
+    def __init__(self, job: ivcap_client.Job, message: str) -> None:
         super().__init__(job, message)
         self.job, self.message = job, message
 
@@ -189,7 +186,7 @@ class JobFailed(IvcapError):
 class JobTimeout(IvcapError, TimeoutError):
     """The job had not ended when the waiting did. It runs on; `job` is the handle to wait with again."""
 
-    def __init__(self, job: Job, waited: float) -> None:
+    def __init__(self, job: ivcap_client.Job, waited: float) -> None:
         super().__init__(job, waited)
         self.job, self.waited = job, waited
 
@@ -242,46 +239,3 @@ HINTS: Mapping[int, str] = {
     429: "The platform asks for fewer requests",
     503: "The platform is not available at the moment: try again later",
 }
-
-
-def error_for(what: str, reply: Response, *, local: bool = False, retry_after: float | None = None) -> IvcapError:
-    """The one place where a refused request becomes an error.
-
-    Args:
-        what: What was tried.
-        reply: The refusal; its body is looked at only after its status, and may be anything.
-        local: The reply came from the embedded platform, whose 501 is `NotInLocalMode`.
-        retry_after: Seconds the platform asked us to wait.
-    """
-    content = decoded(reply.body)
-    detail = told(content)
-    if local and reply.status == 501:
-        return NotInLocalMode(what, detail)
-    kind = BY_STATUS.get(reply.status) or (ServerError if reply.status >= 500 else IvcapApiError)
-    return kind(what, reply.status, content, detail=detail, hint=HINTS.get(reply.status, ""), retry_after=retry_after)
-
-
-def decoded(body: bytes) -> object:
-    """The body as JSON, else as text, bounded."""
-    head = body[:20_000]
-    try:
-        return json.loads(body) if len(body) == len(head) else head.decode("utf-8", "replace")
-    except ValueError:
-        return head.decode("utf-8", "replace")
-
-
-def told(content: object, most: int = 500) -> str:
-    """What a refusal says, in one bounded line: platforms and proxies spell it differently."""
-    if isinstance(content, dict):
-        for key in ("message", "detail", "error", "error_description"):
-            if isinstance(content.get(key), str) and content[key].strip():
-                name = content.get("name")
-                text = f"{name}: {content[key]}" if isinstance(name, str) and key == "message" else content[key]
-                return _one_line(text, most)
-        return ""
-    return _one_line(content, most) if isinstance(content, str) and not content.lstrip().startswith("<") else ""
-
-
-def _one_line(text: str, most: int) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import ivcap_client
 from ivcap_client._core.port import Port
 
-if TYPE_CHECKING:
-    from ivcap_client.ivcap import IVCAP
+__all__ = ["Handle"]
 
 R = TypeVar("R")
 
@@ -15,7 +15,7 @@ R = TypeVar("R")
 class Handle(Generic[R]):
     """An id, a client and the last record. Two handles are equal when they name the same thing."""
 
-    def __init__(self, ivcap: IVCAP, record: R, /) -> None:
+    def __init__(self, ivcap: ivcap_client.IVCAP, record: R, /) -> None:
         self._ivcap, self._record = ivcap, record
 
     @property

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ivcap_client._core import events, jobs
+import ivcap_client
+from ivcap_client._core import following, jobs
 from ivcap_client._core.events import Event
 from ivcap_client._core.jobs import JobRecord
 from ivcap_client._core.port import Port, run
+from ivcap_client.events import EventStream
 from ivcap_client.exception import JobFailed, JobTimeout
 from ivcap_client.handle import Handle
-
-if TYPE_CHECKING:
-    from ivcap_client.ivcap import IVCAP
 
 __all__ = ["Event", "Job", "JobRecord", "JobStatus"]
 
@@ -44,7 +43,7 @@ class JobStatus(StrEnum):
 class Job(Handle[JobRecord]):
     """Handle of one job."""
 
-    def __init__(self, ivcap: IVCAP, record: JobRecord, /, *, fresh: bool = False) -> None:
+    def __init__(self, ivcap: ivcap_client.IVCAP, record: JobRecord, /, *, fresh: bool = False) -> None:
         super().__init__(ivcap, record)
         self._fresh = fresh
 
@@ -119,6 +118,14 @@ class Job(Handle[JobRecord]):
     def ended(self) -> bool:
         """Whether it had ended when it was last looked at. Free: nothing is asked."""
         return self._record.ended
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was ended on request, where the platform can. Free: nothing is asked.
+
+        There is no status of its own for that: such a job is in error, and its message says why.
+        """
+        return self._record.status == "error" and (self._record.error_message or "").startswith("cancelled")
 
     def status(self, refresh: bool = True) -> JobStatus:
         """Its state; looked up now, unless it has ended or `refresh` is off."""
@@ -239,16 +246,17 @@ class Job(Handle[JobRecord]):
             return await jobs.read(port, self._record.service, self.id)
         return await jobs.find(port, self.id)
 
-    async def _wait(self, port: Port, timeout: float | None, tell: Callable[[Event], None] | None) -> JobRecord | None:
+    async def _wait(self, port: Port, timeout: float | None, tell: Callable[[Event], None] | None) -> JobRecord:
         if self._record.ended and self._record.has_result:
             return self._record
         service = self._record.service or await jobs.service_of(port, self.id)
-        return await events.wait(port, service, self.id, timeout=timeout, tell=tell, fresh=self._fresh)
+        return await following.wait(port, service, self.id, timeout=timeout, tell=tell, fresh=self._fresh)
 
-    def _waited(self, record: JobRecord | None, timeout: float | None) -> Job:
-        if record is None:
+    def _waited(self, record: JobRecord, timeout: float | None) -> Job:
+        self._seen(record)
+        if not record.ended:
             raise JobTimeout(self, timeout or 0.0)
-        return self._seen(record)
+        return self
 
     def _seen(self, record: JobRecord) -> Job:
         # A result that came with the answer to the order is never exchanged for one that was left out.
@@ -265,59 +273,6 @@ class Job(Handle[JobRecord]):
         except BaseException as error:
             error.add_note(f"job {self.urn} runs on")
             raise
-
-
-class EventStream:
-    """Events of one job, in order, each once."""
-
-    def __init__(self, job: Job, after: str, timeout: float | None) -> None:
-        self._job, self._timeout = job, timeout
-        self._follower: events.Follower | None = None
-        self._after, self._deadline = after, None  # type: tuple[str, float | None]
-
-    @property
-    def streaming(self) -> bool | None:
-        """Whether events come as they happen; `False`: only the status, by polling; `None`: not known yet."""
-        return self._follower.streaming if self._follower else None
-
-    def __iter__(self) -> Iterator[Event]:
-        try:
-            while (event := run(self._next(self._job._port))) is not None:
-                yield event
-        finally:
-            run(self._close())
-
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        try:
-            while (event := await self._next(self._job._async_port)) is not None:
-                yield event
-        finally:
-            await self._close()
-
-    async def next_async(self, *, timeout: float | None = None) -> Event | None:
-        """The next event, `None` after the last. `IvcapTimeout` when `timeout` seconds are over; then call it again."""
-        port = self._job._async_port
-        follower = await self._begun(port)
-        return await follower.next(port, deadline=None if timeout is None else port.now() + timeout)
-
-    async def close_async(self) -> None:
-        """End the stream early."""
-        await self._close()
-
-    async def _begun(self, port: Port) -> events.Follower:
-        if self._follower is None:
-            service = self._job.service or await jobs.service_of(port, self._job.id)
-            self._deadline = None if self._timeout is None else port.now() + self._timeout
-            self._follower = events.Follower(service, self._job.id, after=self._after)
-        return self._follower
-
-    async def _next(self, port: Port) -> Event | None:
-        follower = await self._begun(port)
-        return await follower.next(port, deadline=self._deadline)
-
-    async def _close(self) -> None:
-        if self._follower is not None:
-            await self._follower.close()
 
 
 def failure(record: JobRecord) -> str:

@@ -93,6 +93,3 @@ class LocalIVCAP(IVCAP):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._base_dir = state["base_dir"]
         super().__setstate__(state)
-
-    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return (self._base_dir,), {}

@@ -28,13 +28,15 @@ class Pager(Generic[T]):
         fetch: Callable[[Port, int, str | None], Coroutine[Any, Any, Page[R]]],
         wrap: Callable[[R], T],
         limit: int | None,
+        cursor: str | None = None,
     ) -> None:
         if limit is not None and limit < 0:
             raise InvalidInput(f"limit: a number from 0 on, or None for all, is wanted; {limit} was given")
         self._port, self._async_port = ports
         self._fetch, self._wrap, self._left = fetch, wrap, limit
         self._waiting: deque[Any] = deque()
-        self._cursor: str | None = None
+        self._cursor = cursor
+        self._seen = {cursor}
         self._more = True
 
     def __iter__(self) -> Pager[T]:
@@ -72,8 +74,10 @@ class Pager(Generic[T]):
             size = MOST_ON_A_PAGE if self._left is None else min(self._left, MOST_ON_A_PAGE)
             page = await self._fetch(port, size, self._cursor)
             self._waiting.extend(page.items)
-            self._more = page.next is not None and page.next != self._cursor
+            # A cursor that comes back would lead round in a circle.
+            self._more = page.next not in self._seen | {None}
             self._cursor = page.next
+            self._seen.add(page.next)
         return self._waits()
 
     def _waits(self) -> bool:

@@ -8,8 +8,10 @@ from enum import StrEnum
 from typing import Any
 
 from ivcap_client._core import jobs, services
+from ivcap_client._core.inputs import request_body
 from ivcap_client._core.port import Port, run
 from ivcap_client._core.services import SERVICE_SCHEMA, TOOL_SCHEMA, ServiceRecord
+from ivcap_client.exception import JobTimeout
 from ivcap_client.handle import Handle
 from ivcap_client.job import Job
 
@@ -23,6 +25,14 @@ class ServiceStatus(StrEnum):
     INACTIVE = "inactive"
     ERROR = "error"
     UNKNOWN = "unknown"
+
+    @classmethod
+    def from_string(cls, text: str | None) -> ServiceStatus:
+        """The state of this name; `UNKNOWN` for a word we do not know."""
+        try:
+            return cls((text or "").lower())
+        except ValueError:
+            return cls.UNKNOWN
 
 
 class Service(Handle[ServiceRecord]):
@@ -72,10 +82,13 @@ class Service(Handle[ServiceRecord]):
         """Its state, looked up now unless `refresh` is off."""
         if refresh or self._record.status is None:
             self.refresh()
-        try:
-            return ServiceStatus(self._record.status or "unknown")
-        except ValueError:
-            return ServiceStatus.UNKNOWN
+        return ServiceStatus.from_string(self._record.status)
+
+    async def status_async(self, refresh: bool = True) -> ServiceStatus:
+        """`status` for async code."""
+        if refresh or self._record.status is None:
+            await self.refresh_async()
+        return ServiceStatus.from_string(self._record.status)
 
     def refresh(self) -> Service:
         """Read it again."""
@@ -103,8 +116,14 @@ class Service(Handle[ServiceRecord]):
             InvalidInput: The request cannot be written as a JSON object.
             IvcapError: The platform refused it, or no answer came. It is never sent twice.
         """
-        work = self._order(self._port, data, timeout, order, key)
-        return self._wait_for(run(work), timeout)
+        began = self._port.now()
+        job = run(self._order(self._port, data, timeout, order, key))
+        if timeout == 0 or job.ended:
+            return job
+        try:
+            return job.wait(timeout=None if timeout is None else max(began + timeout - self._port.now(), 0.0))
+        except JobTimeout:
+            return job
 
     async def submit_async(self, data: object, *, order: str | None = None, key: str | None = None) -> Job:
         """Order a job and return at once; `request_job(…, timeout=0)` for async code."""
@@ -135,20 +154,9 @@ class Service(Handle[ServiceRecord]):
         return (await (await self.submit_async(data)).wait_async(timeout=timeout)).value()
 
     async def _order(self, port: Port, data: object, timeout: float | None, order: str | None, key: str | None) -> Job:
-        body = jobs.request_body(data)
+        body = request_body(data)
         record = await jobs.submit(port, self.id, body, hold=timeout or 0, order=order, key=key)
         return Job(self._ivcap, record, fresh=True)
-
-    def _wait_for(self, job: Job, timeout: float | None) -> Job:
-        if timeout == 0 or job.ended:
-            return job
-        from ivcap_client.exception import JobTimeout
-
-        held = 0.0 if timeout is None else min(timeout, jobs.LONGEST_HOLD)
-        try:
-            return job.wait(timeout=None if timeout is None else max(timeout - held, 0.0))
-        except JobTimeout:
-            return job
 
 
 def tool_description(content: object) -> Mapping[str, Any] | None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ivcap_client._core.call import is_loopback, origin
+from ivcap_client._core.addresses import is_loopback, origin
 from ivcap_client._core.port import Auth
 from ivcap_client.auth import BearerAuth, NoAuth
 from ivcap_client.exception import ConfigError
@@ -55,8 +55,8 @@ def connection(
             given = _from_environment(environment)
         if given is None:
             raise ConfigError(
-                f"there is no token for {where}: give `token`, or set IVCAP_JWT, which is used with IVCAP_URL's origin "
-                "only. To work without a deployment, leave the URL out"
+                f"there is no token for {where}: set IVCAP_JWT, which is used with IVCAP_URL's origin only, or give "
+                "`token` in a program. To work without a deployment, leave the URL out"
             )
         if not isinstance(given, NoAuth) and not _protected(where):
             raise ConfigError(f"{where} is not https: a token would travel readable. Use https, or a loopback address")
@@ -81,14 +81,19 @@ def _from_environment(environment: Mapping[str, str]) -> Auth | None:
 
 
 def _address(text: str) -> str:
-    parts = urlsplit(text.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"{text!r} is not the address of a platform: http(s)://host is wanted")
-    if parts.username or parts.password:
+    text = text.strip()
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # reading it is what finds a bad one
+    except ValueError:
+        parts = urlsplit("")
+    if "@" in (parts.netloc or text):
         raise ConfigError("the address of the platform holds a user or password: give them as auth=BasicAuth(…)")
+    if parts.scheme not in ("http", "https") or not parts.hostname or not text.isprintable() or " " in text:
+        raise ConfigError(f"{text!r} is not the address of a platform: http(s)://host is wanted")
     if parts.query or parts.fragment:
         raise ConfigError(f"{text!r}: the address of a platform has no query and no fragment")
-    return text.strip().rstrip("/")
+    return parts.scheme + text[len(parts.scheme) :].rstrip("/")
 
 
 def _protected(url: str) -> bool:

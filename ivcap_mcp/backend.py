@@ -15,6 +15,7 @@ from anyio.abc import TaskGroup
 from ivcap_client import IVCAP, Job, LocalIVCAP
 from ivcap_client.exception import InvalidInput, ResourceNotFound
 from ivcap_mcp.catalog import Catalog
+from ivcap_mcp.catalog_cache import CatalogCache
 from ivcap_mcp.changes import Changes
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.settings import Settings
@@ -31,7 +32,10 @@ class Backend:
         self.ivcap, self.settings = ivcap, settings
         self.identity = hashlib.sha256(f"{ivcap.url}".encode()).hexdigest()[:16]
         self.changes = Changes()
-        self.catalog = Catalog(ivcap, settings, self.changes, builtins)
+        cache = None
+        if settings.cache_dir is not None and not settings.local:  # a local directory is as near as its cache would be
+            cache = CatalogCache(settings.cache_dir, ivcap.url, self.identity)
+        self.catalog = Catalog(ivcap, settings, self.changes, builtins, cache)
         self.journal = Journal(settings.state_dir)
         self.stopping = False
         self._tasks: TaskGroup | None = None
@@ -64,7 +68,7 @@ class Backend:
                 self.stopping = True
                 for job in self._watchers.watched:
                     log.info("job %s goes on; any client can pick it up with get_job", job)
-                self.changes.listen.close()
+                self.changes.close()
                 tasks.cancel_scope.cancel()
 
     async def preparing(self) -> list[dict[str, Any]]:

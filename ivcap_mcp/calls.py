@@ -43,10 +43,19 @@ async def run(backend: Backend, request: Request, service: str, body: Any, wait:
         ToolError: The job could not be ordered, or did not succeed.
     """
     until = time.monotonic() + min(wait, backend.settings.max_wait)
-    intent = submission(backend.ivcap.url, backend.identity, service, body)
-    job = await _ordered(backend, request, intent, body)
+    job = await order(backend, request, service, body)
     await request.report(request.progress.beat(f"job {job.urn} is scheduled"))
     return await follow(backend, request, job, until)
+
+
+async def order(backend: Backend, request: Request, service: str, body: Any) -> Job:
+    """Order a job once, and return it as soon as its URN is known: for who learns of its end in another way.
+
+    Raises:
+        ToolError: The job could not be ordered, or whether it was is not known.
+    """
+    intent = submission(backend.ivcap.url, backend.identity, service, body)
+    return await _ordered(backend, request, intent, body)
 
 
 async def follow(backend: Backend, request: Request, job: Job, until: float) -> t.CallToolResult:

@@ -18,6 +18,7 @@ from ivcap_client import IVCAP, Aspect
 from ivcap_client.exception import IvcapError
 from ivcap_client.service import TOOL_SCHEMA
 from ivcap_mcp import naming
+from ivcap_mcp.catalog_cache import CatalogCache
 from ivcap_mcp.changes import Changes
 from ivcap_mcp.gate import admissible
 from ivcap_mcp.schema import PublishedSchema, SchemaRefused, publish
@@ -78,8 +79,15 @@ class Catalog:
     was retracted is found by reading all, every `settings.sweep` seconds.
     """
 
-    def __init__(self, ivcap: IVCAP, settings: Settings, changes: Changes, builtins: Sequence[t.Tool]) -> None:
-        self._ivcap, self._settings, self._changes = ivcap, settings, changes
+    def __init__(
+        self,
+        ivcap: IVCAP,
+        settings: Settings,
+        changes: Changes,
+        builtins: Sequence[t.Tool],
+        cache: CatalogCache | None = None,
+    ) -> None:
+        self._ivcap, self._settings, self._changes, self._cache = ivcap, settings, changes, cache
         self._builtins = tuple(builtins)
         self._aspects: dict[str, Aspect] = {}
         self._entries: dict[str, Entry] = {}
@@ -87,13 +95,14 @@ class Catalog:
         self._former: dict[str, str] = {}
         self._made: dict[str, tuple[str, Entry | Problem]] = {}
         self.problems: tuple[Problem, ...] = ()
-        self.failure: IvcapError | None = None
+        self.failure: Exception | None = None
         self.version = 0
         self._first, self._lock = anyio.Event(), anyio.Lock()
         self._swept = -1e9
 
     async def keep_fresh(self) -> None:
-        """Refresh for ever."""
+        """Refresh for ever, beginning with what an earlier server kept."""
+        await self._remember()
         while True:
             await self.refresh()
             await anyio.sleep(self._settings.refresh)
@@ -108,9 +117,10 @@ class Catalog:
         async with self._lock:
             try:
                 aspects = await self._read()
-            except IvcapError as error:
+            except Exception as error:  # whatever goes wrong here, the server and its jobs go on
                 if type(error) is not type(self.failure):
-                    log.warning("the catalogue of services could not be read: %s", error)
+                    expected = isinstance(error, IvcapError)
+                    log.warning("the catalogue of services could not be read: %s", error, exc_info=not expected)
                 self.failure = error
             else:
                 self.failure = None
@@ -119,6 +129,16 @@ class Catalog:
                 } or not self._first.is_set():
                     await self._take(aspects)
             self._first.set()
+
+    async def _remember(self) -> None:
+        """Take what was kept on disk; the first refresh puts it right and announces the difference."""
+        if self._cache is None:
+            return
+        async with self._lock:
+            kept = await anyio.to_thread.run_sync(self._cache.load, self._ivcap)
+            if kept:
+                await self._take({aspect.entity: aspect for aspect in kept}, keep=False)
+                self._first.set()
 
     async def find(self, name: str) -> Entry | None:
         """The tool of this name, or one that had it before; looked up once more before it counts as unknown."""
@@ -184,8 +204,10 @@ class Catalog:
             self._swept = time.monotonic()
         return found
 
-    async def _take(self, aspects: dict[str, Aspect]) -> None:
+    async def _take(self, aspects: dict[str, Aspect], *, keep: bool = True) -> None:
         self._aspects = aspects
+        if keep and self._cache is not None:
+            await anyio.to_thread.run_sync(self._cache.keep, list(aspects.values()))
         entries, problems = await anyio.to_thread.run_sync(self._build, aspects)
         before = {entry.name: entry for entry in self._entries.values()}
         self._entries = {entry.name: entry for entry in entries}

@@ -45,7 +45,11 @@ TABLE: tuple[tuple[type[Exception], str, str], ...] = (
     (e.ServerError, "platform_failed", "The platform failed, not your request: try again later."),
     (e.NotInLocalMode, "not_in_local_mode", "This needs a deployment: tell the user to set IVCAP_URL and IVCAP_JWT."),
     (e.InvalidInput, "invalid_input", "Correct the arguments and call again."),
-    (e.ConfigError, "configuration", "Tell the user: `ivcap-mcp doctor` shows how this server is set up."),
+    (
+        e.ConfigError,
+        "configuration",
+        "Tell the user: this server is not set up right; `ivcap-mcp tools` shows what is wrong.",
+    ),
     (e.NotConnected, "no_connection", "Tell the user that the platform cannot be reached; try again later."),
     (e.IvcapConnectionError, "connection_lost", "Try again."),
     (e.IvcapTimeout, "timeout", "Try again; the platform may be busy."),

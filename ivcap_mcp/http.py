@@ -6,8 +6,6 @@ import hashlib
 import hmac
 import json
 import logging
-import os
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
 
 from ivcap_client.exception import ConfigError
+from ivcap_mcp.secret import kept_secret
 from ivcap_mcp.server import IvcapServer
 
 log = logging.getLogger("ivcap_mcp.http")
@@ -117,7 +116,7 @@ class _Uvicorn(uvicorn.Server):
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
         self._mcp.backend.stopping = True
-        self._mcp.backend.changes.listen.close()
+        self._mcp.backend.changes.close()
         await super().shutdown(sockets)
 
 
@@ -161,17 +160,4 @@ def own_token(folder: Path) -> str:
     Raises:
         ConfigError: It cannot be read or kept.
     """
-    file = folder / "http-token"
-    try:
-        if file.exists():
-            return file.read_text(encoding="ascii").strip()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        token = secrets.token_urlsafe(32)
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise ConfigError(f"the token in {file} cannot be kept: {error.strerror}") from None
-    with os.fdopen(handle, "w", encoding="ascii") as out:
-        out.write(token)
-    return token
+    return kept_secret(folder / "http-token")

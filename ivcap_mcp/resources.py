@@ -8,9 +8,9 @@ from typing import Any
 
 import mcp_types as t
 
-from ivcap_client import Artifact
+from ivcap_client import Artifact, Aspect, Job
 from ivcap_client.exception import InvalidInput, ResourceNotFound
-from ivcap_client.urns import kind_of
+from ivcap_client.urns import is_urn, kind_of
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.results import fitted
@@ -23,6 +23,9 @@ KINDS = {
     "job": "A job: status, times, and its result once it has ended",
 }
 RECENT = 25
+RECENT_JOBS = 10
+MOST_ASPECTS = 50
+"""Statements shown of an entity that is read."""
 TEXT_TYPES = (
     "application/json",
     "application/xml",
@@ -41,14 +44,23 @@ def templates() -> list[t.ResourceTemplate]:
 
 
 async def recent(backend: Backend) -> list[t.Resource]:
-    """The newest artifacts, so that a person finds something to pick; everything else is reached by its URN."""
+    """The newest artifacts and jobs, so that a person finds something to pick; all else is reached by its URN."""
     listed = backend.ivcap.list_artifacts(limit=RECENT, order_by="created-at", order_desc=True)
-    return [_resource(artifact) async for artifact in listed]
+    found = [_resource(artifact) async for artifact in listed]
+    jobs = [job async for job in backend.ivcap.list_jobs(limit=RECENT_JOBS)]
+    known = {entry.service: entry.name for entry in backend.catalog.all()}
+    return found + [_job_resource(job, known.get(job.service or "", job.name or "")) for job in jobs]
 
 
 def _resource(artifact: Artifact) -> t.Resource:
     name = clip(stripped(artifact.name or artifact.urn), 200)
     return t.Resource(uri=artifact.urn, name=name, mime_type=artifact.mime_type, size=artifact.size)
+
+
+def _job_resource(job: Job, called: str) -> t.Resource:
+    when = f" of {job.requested_at:%Y-%m-%d %H:%M}" if job.requested_at else ""
+    name = clip(stripped(f"job {called}{when}"), 200)
+    return t.Resource(uri=job.urn, name=name, description=job.status(refresh=False).value, mime_type="application/json")
 
 
 async def read(backend: Backend, uri: str) -> list[t.TextResourceContents | t.BlobResourceContents] | None:
@@ -64,9 +76,30 @@ async def read(backend: Backend, uri: str) -> list[t.TextResourceContents | t.Bl
             case "job":
                 return [await _job(backend, uri)]
             case _:
-                return None
+                return await _entity(backend, uri)
     except (ResourceNotFound, InvalidInput):
         return None
+
+
+async def exists(backend: Backend, uri: str) -> bool:
+    """Whether `read` would find something, at the cost of a look.
+
+    Raises:
+        IvcapError: The platform could not be asked.
+    """
+    try:
+        match kind_of(uri):
+            case "artifact":
+                await backend.ivcap.get_artifact_async(uri)
+            case "aspect":
+                await backend.ivcap.get_aspect_async(uri)
+            case "job" | "service":
+                return await read(backend, uri) is not None
+            case _:
+                return bool(await _about(backend, uri, 1))
+    except (ResourceNotFound, InvalidInput):
+        return False
+    return True
 
 
 async def _artifact(backend: Backend, uri: str) -> t.TextResourceContents | t.BlobResourceContents:
@@ -80,7 +113,8 @@ async def _artifact(backend: Backend, uri: str) -> t.TextResourceContents | t.Bl
             "content_type": artifact.mime_type,
             "size": artifact.size,
             "status": artifact.record.status,
-            "note": f"Not sent inline: only complete artifacts of at most {most} bytes are. get_artifact describes it.",
+            "note": f"Not sent inline: only complete artifacts of at most {most} bytes are. "
+            "preview_artifact looks into it, read_artifact reads a part of it.",
         }
         return _text(uri, told)
     data = await artifact.as_bytes_async(most=most)
@@ -106,6 +140,21 @@ async def _aspect(backend: Backend, uri: str) -> t.TextResourceContents:
     return _bounded(backend, uri, told)
 
 
+async def _about(backend: Backend, uri: str, limit: int) -> list[Aspect]:
+    if not is_urn(uri):
+        return []
+    return [aspect async for aspect in backend.ivcap.list_aspects(entity=uri, limit=limit)]
+
+
+async def _entity(backend: Backend, uri: str) -> list[t.TextResourceContents | t.BlobResourceContents] | None:
+    """Any other URN is what is stated about it; one about which nothing is stated is no resource."""
+    found = await _about(backend, uri, MOST_ASPECTS)
+    if not found:
+        return None
+    said = [{"aspect": aspect.urn, "schema": aspect.schema, "content": aspect.record.content} for aspect in found]
+    return [_bounded(backend, uri, {"entity": uri, "aspects": said})]
+
+
 async def _service(backend: Backend, uri: str) -> list[t.TextResourceContents | t.BlobResourceContents] | None:
     entry = await backend.catalog.of_service(uri)
     if entry is None:
@@ -127,6 +176,7 @@ async def _job(backend: Backend, uri: str) -> t.TextResourceContents:
         "requested_at": job.requested_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,
+        "request": job.request,
         "error": job.error,
         "result": job.record.result if job.record.status == "succeeded" else None,
     }

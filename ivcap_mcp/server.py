@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from typing import Any
 
-import anyio
 import mcp_types as t
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import NotificationOptions, Server
@@ -16,26 +14,27 @@ from mcp.shared.exceptions import MCPError
 
 from ivcap_client import IVCAP, __version__
 from ivcap_client.exception import IvcapError
-from ivcap_mcp import arguments, calls, resources
+from ivcap_mcp import completion, confirm, prompts, resources, tasks
 from ivcap_mcp.backend import Backend
-from ivcap_mcp.catalog import Entry
-from ivcap_mcp.errors import ToolError, as_result, no_resource, tool_error, unknown_tool
-from ivcap_mcp.inputs import request_for
+from ivcap_mcp.dispatch import Dispatch
+from ivcap_mcp.errors import no_resource
+from ivcap_mcp.followers import Followers
 from ivcap_mcp.instructions import instructions
-from ivcap_mcp.request import Request
 from ivcap_mcp.settings import Settings
-from ivcap_mcp.tools import BUILTINS, Builtin
+from ivcap_mcp.subscriptions import Subscriptions
+from ivcap_mcp.tasks import TaskParams, Tasks, UpdateParams
+from ivcap_mcp.tools import BUILTINS
 
 Context = ServerRequestContext[Any, Any]
-
-GRACE = 5.0
-"""Seconds past the longest wait after which a call is given up for good: nothing should ever take them."""
 
 
 class IvcapServer(Server[dict[str, Any]]):
     """The SDK's server; legacy HTTP clients learn from it too that lists change."""
 
     backend: Backend
+    followers: Followers
+    subscriptions: Subscriptions
+    tasks: Tasks
 
     def create_initialization_options(self, *args: Any, **kwargs: Any) -> InitializationOptions:
         if not args and "notification_options" not in kwargs:
@@ -55,7 +54,11 @@ def build_server(ivcap: IVCAP, settings: Settings) -> IvcapServer:
     """
     builtins = {tool.definition.name: tool for tool in BUILTINS}
     backend = Backend(ivcap, settings, [tool.definition for tool in BUILTINS])
-    handlers = _Handlers(backend, builtins)
+    followers = Followers(backend)
+    of_tasks = Tasks(backend, followers)
+    subscriptions = Subscriptions(backend, followers, of_tasks)
+    dispatch = Dispatch(backend, builtins, of_tasks)
+    handlers = _Handlers(backend, dispatch)
     server = IvcapServer(
         "ivcap",
         version=__version__,
@@ -64,20 +67,31 @@ def build_server(ivcap: IVCAP, settings: Settings) -> IvcapServer:
         lifespan=backend.running,
         get_tool_input_schema=backend.catalog.schema_of,
         on_list_tools=handlers.list_tools,
-        on_call_tool=handlers.call_tool,
+        on_call_tool=dispatch.call_tool,
         on_list_resources=handlers.list_resources,
         on_list_resource_templates=handlers.list_templates,
         on_read_resource=handlers.read_resource,
-        on_subscriptions_listen=backend.changes.listen,
+        on_subscribe_resource=subscriptions.subscribe,
+        on_unsubscribe_resource=subscriptions.unsubscribe,
+        on_subscriptions_listen=subscriptions.listen,
+        on_list_prompts=handlers.list_prompts,
+        on_get_prompt=handlers.get_prompt,
+        on_completion=handlers.complete,
     )
+    server.extensions[tasks.ID] = {}
+    server.add_request_handler("tasks/get", TaskParams, of_tasks.get)
+    server.add_request_handler("tasks/update", UpdateParams, of_tasks.update)
+    server.add_request_handler("tasks/cancel", TaskParams, of_tasks.cancel)
+    if settings.confirm:
+        server.middleware.append(confirm.boundary(server.name, settings.state_dir))
     server.add_notification_handler("notifications/initialized", t.NotificationParams, backend.changes.joined)
-    server.backend = backend
+    server.backend, server.followers, server.subscriptions, server.tasks = backend, followers, subscriptions, of_tasks
     return server
 
 
 class _Handlers:
-    def __init__(self, backend: Backend, builtins: dict[str, Builtin]) -> None:
-        self._backend, self._builtins = backend, builtins
+    def __init__(self, backend: Backend, dispatch: Dispatch) -> None:
+        self._backend, self._dispatch = backend, dispatch
 
     async def list_tools(self, ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListToolsResult:
         await self._backend.catalog.ready()
@@ -87,41 +101,21 @@ class _Handlers:
         shown = tools[start : start + page]
         after = _cursor(shown[-1].name) if start + page < len(tools) else None
         ttl = int(self._backend.settings.refresh * 1000)
+        if self._backend.settings.confirm:
+            shown = [confirm.with_argument(tool) if self._dispatch.asks(tool.name) else tool for tool in shown]
         return t.ListToolsResult(tools=shown, next_cursor=after, ttl_ms=ttl, cache_scope="private")
 
-    async def call_tool(self, ctx: Context, params: t.CallToolRequestParams) -> t.CallToolResult:
-        settings = self._backend.settings
-        request = Request(ctx, time.monotonic() + settings.max_wait)
-        builtin = self._builtins.get(params.name)
-        entry = None if builtin else await self._backend.catalog.find(params.name)
-        if builtin is None and entry is None:
-            raise unknown_tool(params.name)
-        try:
-            with anyio.fail_after(settings.max_wait + GRACE):
-                if entry is not None:
-                    return await self._service(request, entry, params.arguments or {})
-                assert builtin is not None
-                return await self._builtin(request, builtin, params.arguments or {})
-        except TimeoutError as error:
-            if isinstance(error, IvcapError):
-                return as_result(tool_error(error))
-            return as_result(ToolError("timeout", "This took longer than a call may take.", "Try again later."))
-        except MCPError:
-            raise
-        except Exception as error:
-            return as_result(tool_error(error))
+    async def list_prompts(self, ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListPromptsResult:
+        found = [prompt.definition for prompt in prompts.PROMPTS]
+        return t.ListPromptsResult(prompts=found, ttl_ms=3_600_000, cache_scope="public")
 
-    async def _service(self, request: Request, entry: Entry, given: dict[str, Any]) -> t.CallToolResult:
-        body = await request_for(entry, given)
-        return await calls.run(self._backend, request, entry.service, body, self._backend.settings.wait)
+    async def get_prompt(self, ctx: Context, params: t.GetPromptRequestParams) -> t.GetPromptResult:
+        return await prompts.get(self._backend, params.name, params.arguments or {})
 
-    async def _builtin(self, request: Request, builtin: Builtin, given: dict[str, Any]) -> t.CallToolResult:
-        schema = builtin.definition.input_schema
-        repaired = arguments.repair(given, schema)
-        complaints = arguments.check(repaired, schema)
-        if complaints:
-            raise ToolError("invalid_input", arguments.complaint_text(builtin.definition.name, complaints))
-        return await builtin.run(self._backend, request, repaired)
+    async def complete(self, ctx: Context, params: t.CompleteRequestParams) -> t.CompleteResult:
+        typed = params.argument
+        found = await completion.complete(self._backend, params.ref, typed.name, typed.value)
+        return t.CompleteResult(completion=found)
 
     async def list_resources(self, ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListResourcesResult:
         try:

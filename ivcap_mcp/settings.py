@@ -30,6 +30,11 @@ class Settings:
         allow_roots: Directories from which `upload_artifact` may read files; only over stdio.
         state_dir: Where the journal of submissions is kept.
         cache_dir: Where the catalogue is kept between starts.
+        confirm: Ask the user before a service is run and before anything is ended or withdrawn.
+        ask: How long a person may take to answer, for clients that wait for it inside the call.
+        task_poll: How often clients should ask for a task.
+        poll: How often an aspect is looked at that somebody subscribed to.
+        most_subscriptions: Resources, and tasks, that one connection or stream may subscribe to.
         local: The embedded platform is the target.
     """
 
@@ -51,6 +56,11 @@ class Settings:
     allow_roots: tuple[Path, ...] = ()
     state_dir: Path = field(default_factory=Path)
     cache_dir: Path | None = None
+    confirm: bool = False
+    ask: float = 600.0
+    task_poll: float = 2.0
+    poll: float = 5.0
+    most_subscriptions: int = 100
     local: bool = False
 
     @property

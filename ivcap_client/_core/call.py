@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import ipaddress
 import random
-from typing import Any
-from urllib.parse import urljoin, urlsplit
+import re
+from collections.abc import Awaitable, Callable, Mapping
 
+from ivcap_client._core.addresses import absolute, is_foreign, joined, origin
 from ivcap_client._core.messages import Body, Request, Response
 from ivcap_client._core.port import Port, Target
+from ivcap_client._core.refusals import error_for
 from ivcap_client._core.retry import WORTH_A_TRY, pause, retry_after
 from ivcap_client.exception import (
     InvalidInput,
@@ -19,11 +19,14 @@ from ivcap_client.exception import (
     IvcapTimeout,
     NotConnected,
     ProtocolError,
-    error_for,
 )
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 3
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+_VALUE = re.compile(r"[\x20-\x7e]*")
+
+Send = Callable[[Request], Awaitable[Response]]
 
 
 async def call(port: Port, request: Request) -> Response:
@@ -61,24 +64,25 @@ class _Exchange:
         self.port, self.request = port, request
         self.attempt, self.redirects, self.renewed = 0, 0, False
 
-    async def run(self, send: Any) -> Response:
+    async def run(self, send: Send) -> Response:
         while True:
             self.attempt += 1
             prepared = authorised(self.port.target, self._clipped())
             failure: IvcapError
             try:
-                reply: Response = await send(prepared)
+                reply = await send(prepared)
             except (IvcapConnectionError, IvcapTimeout) as error:
                 failure, wait = error, pause(self.port.target.retry, self.attempt, random.random())  # noqa: S311
                 again = self.request.safe or isinstance(error, NotConnected)
             else:
-                if reply.status < 300 or reply.status == 304:
+                if reply.status < 300:
                     return reply
                 if reply.status in REDIRECTS:
                     self.request = self._redirected(reply)
                     self.attempt -= 1
                     continue
-                if reply.status == 401 and await self._renewed(prepared):
+                if reply.status == 401 and not self.renewed and await renewed(self.port, prepared):
+                    self.renewed = True
                     self.attempt -= 1
                     continue
                 asked = retry_after(reply.headers)
@@ -106,73 +110,81 @@ class _Exchange:
         return dataclasses.replace(self.request, timeout=timeout)
 
     def _redirected(self, reply: Response) -> Request:
-        """The request again, at the address the platform names: within its own origin only."""
+        """The request again, at the address the platform names: within its own origin, except for foreign data."""
         self.redirects += 1
-        base = absolute(self.port.target, self.request.target)
-        to = urljoin(base, reply.headers.get("location", ""))
-        if self.redirects > MOST_REDIRECTS or not reply.headers.get("location"):
-            raise ProtocolError(
-                f"could not {self.request.what}: the platform answered with redirects that lead nowhere"
-            )
-        if origin(to) != origin(base):
-            raise ProtocolError(
-                f"could not {self.request.what}: the platform redirects to another origin ({origin(to)}), "
-                "where neither the credential nor the data may go"
-            )
-        if reply.status in (307, 308) or self.request.method in ("GET", "HEAD"):
-            return dataclasses.replace(self.request, target=to, query=())
-        raise ProtocolError(f"could not {self.request.what}: the platform redirects a {self.request.method}")
+        what, target = self.request.what, self.port.target
+        location = reply.headers.get("location", "")
+        base = absolute(target, self.request.target)
+        if self.redirects > MOST_REDIRECTS or not location:
+            raise ProtocolError(f"could not {what}: the platform answered with redirects that lead nowhere")
+        to = joined(target, base, location)
+        if self.request.method not in ("GET", "HEAD") and reply.status not in (307, 308):
+            raise ProtocolError(f"could not {what}: the platform redirects a {self.request.method}")
+        if is_foreign(target, base) and origin(to) == origin(base):
+            self.redirects = MOST_REDIRECTS
+        elif origin(to) != origin(base):
+            if not self.request.foreign or not is_foreign(target, to):
+                raise ProtocolError(
+                    f"could not {what}: the platform redirects to another origin ({origin(to)[1]}), "
+                    "where neither the credential nor the data may go"
+                )
+            self.redirects = MOST_REDIRECTS  # one step of this kind, and no other after it
+        return dataclasses.replace(self.request, target=to, query=())
 
-    async def _renewed(self, sent: Request) -> bool:
-        """Whether a new credential could be had. All who were refused with the same one share the renewal."""
-        renew = getattr(self.port.target.auth, "renew", None)
-        if renew is None or self.renewed or is_foreign(self.port.target, sent.target):
-            return False
-        self.renewed = True
-        used = hashlib.sha256(sent.headers.get("authorization", "").encode()).hexdigest()
-        await self.port.once(f"renew {used}", renew)
-        return True
+
+async def renewed(port: Port, sent: Request) -> bool:
+    """Whether there is a newer credential than the one that was sent, or one could be had.
+
+    All who were refused with the same one share its renewal, threads and tasks alike.
+    """
+    auth = port.target.auth
+    renew = getattr(auth, "renew", None)
+    if renew is None or is_foreign(port.target, sent.target):
+        return False
+    used = sent.headers.get("authorization")
+
+    def work() -> None:
+        now: dict[str, str] = {}
+        auth.apply(now)
+        if _lower(now).get("authorization") == used:
+            renew()
+
+    await port.once("renew", work)
+    return True
 
 
 def authorised(target: Target, request: Request) -> Request:
-    """The request with the platform's headers and the credential; neither goes to another origin."""
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    if not is_foreign(target, request.target):
-        headers = {**{name.lower(): value for name, value in target.headers.items()}, **headers}
+    """The request with the platform's headers and the credential; neither goes to another origin.
+
+    Raises:
+        ProtocolError: The request may not go where it is to go.
+        InvalidInput: A header cannot be sent.
+    """
+    headers = _lower(request.headers)
+    if is_foreign(target, request.target):
+        _may_leave(target, request)
+    else:
+        headers = {**_lower(target.headers), **headers}
         target.auth.apply(headers)
-        headers = {name.lower(): value for name, value in headers.items()}
+        headers = _lower(headers)
     for name, value in headers.items():
-        if not name.isascii() or "\n" in value or "\r" in value or "\0" in value or not value.isprintable():
+        if not _HEADER.fullmatch(name) or not _VALUE.fullmatch(value):
             raise InvalidInput(f"could not {request.what}: the header {name!r} holds characters that cannot be sent")
     return dataclasses.replace(request, headers=headers)
 
 
-def absolute(target: Target, where: str) -> str:
-    """The full URL of a request's target."""
-    return where if "://" in where.split("?", 1)[0] else target.url + where
+def _may_leave(target: Target, request: Request) -> None:
+    scheme, host, _ = origin(absolute(target, request.target))
+    if not request.foreign:
+        why = "where this may not go"
+    elif not target.foreign_data:
+        why = "which was switched off"
+    elif scheme != "https":
+        why = "and not over https"
+    else:
+        return
+    raise ProtocolError(f"could not {request.what}: the platform points to another origin ({host}), {why}")
 
 
-def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port, comparable."""
-    parts = urlsplit(url)
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    try:
-        return parts.scheme, (parts.hostname or "").lower(), parts.port or default
-    except ValueError:
-        raise ProtocolError(f"{url[:200]!r} is not an address") from None
-
-
-def is_foreign(target: Target, where: str) -> bool:
-    """Whether the target lies outside the platform's own origin."""
-    return "://" in where.split("?", 1)[0] and origin(where) != origin(target.url)
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address is on this machine by its form, without asking a name server."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

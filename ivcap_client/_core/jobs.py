@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from ivcap_client._core import aspects
 from ivcap_client._core.call import call
@@ -15,7 +16,7 @@ from ivcap_client._core.messages import MIB, Request, Response
 from ivcap_client._core.pages import Listing, Page, page
 from ivcap_client._core.port import Port
 from ivcap_client._core.wire import Fields, fields
-from ivcap_client.exception import InvalidInput, ProtocolError, ResourceNotFound
+from ivcap_client.exception import ProtocolError, ResourceNotFound
 from ivcap_client.urns import identifier, quoted, urn_of
 
 JOB_SCHEMA = "urn:ivcap:schema:job.2"
@@ -57,15 +58,17 @@ class JobRecord:
 
     @property
     def ended(self) -> bool:
+        """Whether this is its last status."""
         return self.status in ENDED
 
 
 def job_record(item: Fields) -> JobRecord:
+    status = (item.text("status") or "unknown").lower()
     products = item.any("products")
     listed = products.get("items") if isinstance(products, Mapping) else None
     return JobRecord(
         id=urn_of("job", item.need("id")),
-        status=(item.text("status") or "unknown").lower(),
+        status=status,
         service=item.text("service") or item.text("service-id"),
         name=item.text("name"),
         order=item.text("order"),
@@ -80,7 +83,8 @@ def job_record(item: Fields) -> JobRecord:
         result_content_type=item.text("result-content-type"),
         result_content_urn=item.text("result-content-urn"),
         result=item.any("result-content"),
-        has_result="result-content" in item.raw or item.any("result-content") is not None,
+        # A null is a result only of a job that has ended; before that it says that there is none yet.
+        has_result=item.any("result-content") is not None or (status in ENDED and item.has("result-content")),
         error_message=item.text("error-message"),
         products=tuple(p for p in listed if isinstance(p, Mapping)) if isinstance(listed, list) else (),
         raw=item.raw,
@@ -123,7 +127,7 @@ async def submit(
 
 def ordered(reply: Response, service: str, what: str) -> JobRecord:
     """The job of a reply to an order: 202 with a handle, or 200 with the result itself."""
-    named = reply.headers.get("ivcap-job-id")
+    named = reply.headers.get("ivcap-job-id") or _last(reply.headers.get("ivcap-job-url", ""))
     if reply.status == 200 and named:
         kind = reply.headers.get("content-type", "application/json")
         return JobRecord(
@@ -136,12 +140,21 @@ def ordered(reply: Response, service: str, what: str) -> JobRecord:
             has_result=True,
         )
     told = fields(reply, what)
-    job = told.text("job-id") or told.text("id") or named
+    # In an answer that may be the result itself, `id` is the service's own.
+    own = told.text("id") if reply.status != 200 else None
+    job = told.text("job-id") or named or own or _last(told.text("location") or reply.headers.get("location", ""))
     if not job:
         raise ProtocolError(f"could not {what}: the platform accepted the job, but its reply has no job-id")
     return JobRecord(
         id=urn_of("job", job), status="scheduled", service=service, retry_later=told.number("retry-later"), raw=told.raw
     )
+
+
+def _last(url: str) -> str:
+    """The job named by its URL, if it is one."""
+    path = urlsplit(url).path if url.isprintable() and "[" not in url else ""
+    name = unquote(path.rpartition("/jobs/")[2]) if "/jobs/" in path else ""
+    return name if "/" not in name else ""
 
 
 def content(kind: str, body: bytes) -> Any:
@@ -150,7 +163,7 @@ def content(kind: str, body: bytes) -> Any:
     if plain == "application/json" or plain.endswith("+json") or plain.startswith("application/vnd.ivcap."):
         try:
             return json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return body.decode("utf-8", "replace")
     return body.decode("utf-8", "replace") if plain.startswith("text/") else body
 
@@ -218,35 +231,3 @@ async def can_cancel(port: Port) -> bool:
     request = Request("GET", "/1/openapi/openapi3.json", what="read the platform's description", safe=True)
     paths = fields(await call(port, request), request.what).any("paths")
     return isinstance(paths, Mapping) and any(path.endswith("/jobs/{id}/cancel") for path in paths)
-
-
-def request_body(data: object) -> bytes:
-    """A job's request as JSON: from a model, a dataclass, a mapping or a JSON stream.
-
-    Raises:
-        InvalidInput: It is none of these, or not an object that JSON can write.
-    """
-    what = "order job"
-    dump = getattr(data, "model_dump_json", None)
-    if callable(dump):
-        text: str = dump(by_alias=True, exclude_unset=True)
-        return text.encode()
-    if callable(getattr(data, "read", None)):
-        got = data.read()  # type: ignore[attr-defined]
-        text = got.decode() if isinstance(got, bytes) else got
-        try:
-            data = json.loads(text)
-        except (TypeError, ValueError) as error:
-            raise InvalidInput(f"could not {what}: the stream does not hold JSON ({error})") from None
-    elif hasattr(data, "__dataclass_fields__") and not isinstance(data, type):
-        import dataclasses
-
-        data = dataclasses.asdict(data)  # type: ignore[call-overload]
-    if not isinstance(data, (Mapping, list, int, float)):
-        raise InvalidInput(
-            f"could not {what}: the request is a model, a dataclass, a dict or a JSON stream, "
-            f"{type(data).__name__} was given"
-        )
-    from ivcap_client._core.wire import encoded
-
-    return encoded(dict(data) if isinstance(data, Mapping) else data, what)

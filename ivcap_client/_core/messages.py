@@ -32,18 +32,20 @@ class Request:
         deadline: Moment on the port's clock when the whole exchange must be over.
         most: Largest reply in bytes; a larger one is a `ProtocolError`.
         safe: May be repeated: the request changes nothing, or changes the same thing to the same value.
+        foreign: May be answered by another origin than the platform's, which then learns nothing of the credential.
     """
 
     method: str
     target: str
     query: tuple[tuple[str, str], ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | Source | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # the token is among them
+    body: bytes | Source | None = field(default=None, repr=False)
     what: str = ""
     timeout: float | None = None
     deadline: float | None = None
     most: int = MOST_REPLY
     safe: bool = False
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,8 @@ class Response:
     """A whole reply. Header names are lower case."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
 
 
 class Body(Protocol):

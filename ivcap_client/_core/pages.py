@@ -63,6 +63,9 @@ def next_cursor(reply: Fields) -> str | None:
     links = reply.any("links")
     for link in links if isinstance(links, list) else ():
         if isinstance(link, dict) and link.get("rel") == "next" and isinstance(link.get("href"), str):
-            values = parse_qs(urlsplit(link["href"]).query).get("page")
+            try:
+                values = parse_qs(urlsplit(link["href"]).query).get("page")
+            except ValueError:
+                return None  # not an address; the items that came are still good
             return values[0] if values else None
     return None

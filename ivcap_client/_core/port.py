@@ -40,11 +40,12 @@ class Target:
         timeout: Seconds without a byte after which a request is given up.
         retry: What is repeated, and when.
         local: The embedded platform answers.
+        foreign_data: Bytes of artifacts may be fetched from another origin when the platform says they lie there.
     """
 
     url: str
     auth: Auth
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # a gateway's key may be among them
     timeout: float = 30.0
     retry: Retry = field(default_factory=Retry)
     local: bool = False

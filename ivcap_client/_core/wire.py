@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from ivcap_client._core.messages import Response
-from ivcap_client.exception import ProtocolError
+from ivcap_client.exception import InvalidInput, ProtocolError
 
 
 @lru_cache(4096)  # a record asks for a dozen fields, a page has fifty records, and the names are always the same
@@ -31,6 +31,10 @@ class Fields:
 
     def any(self, name: str) -> Any:
         return self._found.get(plain(name))
+
+    def has(self, name: str) -> bool:
+        """Whether the field is there at all, even as null."""
+        return any(plain(known) == plain(name) for known in self.raw)
 
     def text(self, name: str) -> str | None:
         value = self.any(name)
@@ -55,12 +59,12 @@ class Fields:
 
     def number(self, name: str) -> float | None:
         value = self.any(name)
-        if isinstance(value, str):
-            try:
-                return float(value)
-            except ValueError:
-                return None
-        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            return None
+        try:
+            return float(value)
+        except (ValueError, OverflowError):
+            return None
 
     def flag(self, name: str) -> bool | None:
         value = self.any(name)
@@ -121,8 +125,6 @@ def fields(reply: Response, what: str) -> Fields:
 
 def encoded(value: object, what: str) -> bytes:
     """A value as the JSON that is sent."""
-    from ivcap_client.exception import InvalidInput
-
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ivcap_client._core import artifacts
 from ivcap_client._core.artifacts import ArtifactRecord
 from ivcap_client._core.messages import MIB
 from ivcap_client._core.port import Port
-from ivcap_client.exception import IvcapConnectionError, ProtocolError
+from ivcap_client.exception import IvcapApiError, IvcapConnectionError, ProtocolError
 
 WHAT = "download artifact"
 PIECE = MIB
@@ -23,31 +24,31 @@ async def to_file(port: Port, record: ArtifactRecord, path: Path | None, *, prog
     """Write the artifact to `path`, or to a temporary file; an existing file is replaced only when all is there.
 
     Raises:
-        ProtocolError: Fewer or more bytes came than the platform said.
+        IvcapConnectionError: Fewer or more bytes came than the platform said.
         OSError: The file cannot be written.
     """
-    body = await artifacts.data(port, record)
-    expected = _expected(record, body.headers)
-    folder = path.parent if path is not None else None
-    handle, name = await port.offload(tempfile.mkstemp, ".part", ".ivcap-", folder)
+    handle, name = await port.offload(_beside, path)
     done = 0
     try:
         with os.fdopen(handle, "wb") as file:
-            while piece := await body.read(PIECE):
-                await port.offload(file.write, piece)
-                done += len(piece)
-                if progress is not None:
-                    progress(done, expected)
+            body = await artifacts.data(port, record)
+            try:
+                expected = _expected(record, body.headers)
+                while piece := await body.read(PIECE):
+                    await port.offload(file.write, piece)
+                    done += len(piece)
+                    if progress is not None:
+                        progress(done, expected)
+            finally:
+                await body.close()
         _complete(record, done, expected)
         if path is None:
             return Path(name)
         os.replace(name, path)
         return path
     except BaseException:
-        await port.offload(os.unlink, name)
+        os.unlink(name)  # in place: an async caller that was cancelled could not go to a thread any more
         raise
-    finally:
-        await body.close()
 
 
 async def to_bytes(port: Port, record: ArtifactRecord, *, most: int) -> bytes:
@@ -60,6 +61,8 @@ async def to_bytes(port: Port, record: ArtifactRecord, *, most: int) -> bytes:
     whole = bytearray()
     try:
         expected = _expected(record, body.headers)
+        if expected is not None and expected > most:
+            raise ProtocolError(f"could not {WHAT}: {record.id} has {expected} bytes, more than the {most} asked for")
         while piece := await body.read(PIECE):
             whole += piece
             if len(whole) > most:
@@ -74,10 +77,18 @@ async def part(port: Port, record: ArtifactRecord, first: int, length: int) -> b
     """At most `length` bytes from `first` on. Where ranges are ignored, what comes before is read and dropped."""
     if length <= 0 or (record.size is not None and first >= record.size):
         return b""
-    body = await artifacts.data(port, record, first=first, last=first + length - 1)
+    try:
+        body = await artifacts.data(port, record, first=first, last=first + length - 1)
+    except IvcapApiError as refused:
+        if refused.status_code == 416:  # nothing lies there
+            return b""
+        raise
     skip = 0 if body.status == 206 else first
     kept = bytearray()
     try:
+        came = body.headers.get("content-range", "")
+        if body.status == 206 and not came.startswith(f"bytes {first}-"):
+            raise ProtocolError(f"could not {WHAT}: bytes from {first} on were asked for, {came[:60]!r} came")
         while len(kept) < length and (piece := await body.read(PIECE)):
             dropped = min(skip, len(piece))
             skip -= dropped
@@ -87,11 +98,20 @@ async def part(port: Port, record: ArtifactRecord, first: int, length: int) -> b
     return bytes(kept[:length])
 
 
-def _expected(record: ArtifactRecord, headers: object) -> int | None:
+def _beside(path: Path | None) -> tuple[int, str]:
+    """A new file in the directory of `path`, open for writing, with the permissions a new file there gets."""
+    if path is None:
+        return tempfile.mkstemp(".part", "ivcap-")  # in a directory that others can read
+    name = path.parent / f".ivcap-{secrets.token_hex(8)}.part"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    return os.open(name, flags, 0o666), os.fspath(name)
+
+
+def _expected(record: ArtifactRecord, headers: Mapping[str, str]) -> int | None:
     # An encoded body is longer or shorter on the wire than what it decodes to.
-    encoded = isinstance(headers, dict) and headers.get("content-encoding", "identity") != "identity"
-    length = headers.get("content-length") if isinstance(headers, dict) and not encoded else None
-    return int(length) if length and length.isdigit() else record.size
+    encoded = headers.get("content-encoding", "identity") != "identity"
+    length = headers.get("content-length", "") if not encoded else ""
+    return int(length) if length.isdecimal() else record.size
 
 
 def _complete(record: ArtifactRecord, done: int, expected: int | None) -> None:

@@ -8,13 +8,19 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
-from ivcap_client._core.call import absolute, is_loopback
+from ivcap_client._core.addresses import absolute, is_foreign, is_loopback
 from ivcap_client._core.messages import MIB, BlockingBody, Body, Request, Response, Source
 from ivcap_client._core.port import Target
+from ivcap_client._io import decoding, foreign
+from ivcap_client._io.replies import Pieces
+from ivcap_client._io.trust import trusted
 from ivcap_client.exception import IvcapConnectionError, IvcapTimeout, NotConnected, ProtocolError
 
 PIECE = MIB
@@ -22,7 +28,8 @@ LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=20, keepali
 
 
 class HttpTransport:
-    """One pool for blocking callers and one per event loop for async ones, opened on first use.
+    """One pool for blocking callers and one per event loop for async ones, opened on first use; the same again for
+    foreign addresses, which share nothing with the platform.
 
     A pool is never shared across a fork: its sockets would mix up two processes' replies. The parent's is dropped
     unclosed, since closing would end connections that the parent still uses.
@@ -37,114 +44,138 @@ class HttpTransport:
         self._target, self._verify, self._proxy = target, verify, proxy
         self._lock = threading.Lock()
         self._pid = os.getpid()
-        self._pool: httpx.Client | None = None
-        self._async_pools: weakref.WeakKeyDictionary[Any, httpx.AsyncClient] = weakref.WeakKeyDictionary()
+        self._pools: dict[bool, httpx.Client] = {}
+        self._async_pools: weakref.WeakKeyDictionary[Any, dict[bool, httpx.AsyncClient]] = weakref.WeakKeyDictionary()
 
     def send(self, request: Request) -> Response:
-        with _mapped(request), self._blocking().stream(**self._parts(request)) as reply:
-            return Response(reply.status_code, _headers(reply), _whole(reply.iter_bytes(PIECE), request))
+        with _mapped(request):
+            away, parts = self._parts(request)
+            with self._blocking(away).stream(**parts) as reply:
+                pieces = Pieces(reply.headers, request, deadline=request.deadline)
+                for raw in reply.iter_raw():
+                    pieces.add(raw)
+                return Response(reply.status_code, pieces.headers, pieces.whole())
 
     async def send_async(self, request: Request) -> Response:
         with _mapped(request):
-            async with self._for_loop().stream(**self._parts(request, asynchronous=True)) as reply:
-                pieces = bytearray()
-                async for piece in reply.aiter_bytes(PIECE):
-                    pieces += piece
-                    _bounded(len(pieces), request)
-                return Response(reply.status_code, _headers(reply), bytes(pieces))
+            away, parts = await self._parts_async(request)
+            async with self._for_loop(away).stream(**parts) as reply:
+                pieces = Pieces(reply.headers, request, deadline=request.deadline)
+                async for raw in reply.aiter_raw():
+                    pieces.add(raw)
+                return Response(reply.status_code, pieces.headers, pieces.whole())
 
     def open(self, request: Request) -> BlockingBody:
-        pool = self._blocking()
         with _mapped(request):
-            reply = pool.send(pool.build_request(**self._parts(request)), stream=True)
-        return _BlockingBody(reply, request)
+            away, parts = self._parts(request)
+            pool = self._blocking(away)
+            return _BlockingBody(pool.send(pool.build_request(**parts), stream=True), request)
 
     async def open_async(self, request: Request) -> Body:
-        pool = self._for_loop()
         with _mapped(request):
-            reply = await pool.send(pool.build_request(**self._parts(request, asynchronous=True)), stream=True)
-        return _AsyncBody(reply, request)
+            away, parts = await self._parts_async(request)
+            pool = self._for_loop(away)
+            return _AsyncBody(await pool.send(pool.build_request(**parts), stream=True), request)
 
     def close(self) -> None:
         with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None and self._pid == os.getpid():
+            self._mind_fork()
+            pools, self._pools = self._pools, {}
+        for pool in pools.values():
             pool.close()
 
     async def close_async(self) -> None:
         import asyncio
 
-        pool = self._async_pools.pop(asyncio.get_running_loop(), None)
-        if pool is not None:
+        with self._lock:
+            self._mind_fork()
+            pools = self._async_pools.pop(asyncio.get_running_loop(), {})
+        for pool in pools.values():
             await pool.aclose()
         self.close()
 
-    def _blocking(self) -> httpx.Client:
+    def _blocking(self, away: bool) -> httpx.Client:
         with self._lock:
             self._mind_fork()
-            if self._pool is None:
-                self._pool = httpx.Client(**self._options())
-            return self._pool
+            if away not in self._pools:
+                self._pools[away] = httpx.Client(**self._options(away))
+            return self._pools[away]
 
-    def _for_loop(self) -> httpx.AsyncClient:
+    def _for_loop(self, away: bool) -> httpx.AsyncClient:
         import asyncio
 
         loop = asyncio.get_running_loop()
         with self._lock:
             self._mind_fork()
-            pool = self._async_pools.get(loop)
-            if pool is None:
-                pool = self._async_pools[loop] = httpx.AsyncClient(**self._options())
-            return pool
+            pools = self._async_pools.setdefault(loop, {})
+            if away not in pools:
+                pools[away] = httpx.AsyncClient(**self._options(away))
+            return pools[away]
 
     def _mind_fork(self) -> None:
         if self._pid != os.getpid():
-            _abandoned.append((self._pool, dict(self._async_pools)))  # kept alive: closing would reach the parent's
-            self._pid, self._pool = os.getpid(), None
+            _abandoned.append((self._pools, dict(self._async_pools)))  # kept alive: closing would reach the parent's
+            self._pid, self._pools = os.getpid(), {}
             self._async_pools = weakref.WeakKeyDictionary()
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self, away: bool) -> dict[str, Any]:
         url = self._target.url
+        verify: bool | ssl.SSLContext = False
+        if away or url.startswith("https"):
+            verify = trusted(True if away and self._verify is False else self._verify)
         return {
             # The environment's proxies and certificates count, but nobody's proxy stands in front of this machine.
-            "trust_env": not is_loopback(url),
+            "trust_env": away or not is_loopback(url),
             "proxy": self._proxy,
             "follow_redirects": False,
             "limits": LIMITS,
-            "verify": _trusted(self._verify) if url.startswith("https") or self._target.foreign_data else False,
+            "verify": verify,
+            # A credential is all that tells who we are: cookies are neither kept nor sent.
+            "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=())),
         }
 
-    def _parts(self, request: Request, *, asynchronous: bool = False) -> dict[str, Any]:
+    def _parts(self, request: Request) -> tuple[bool, dict[str, Any]]:
+        """Whether the request leaves the platform's origin, and what the library is asked."""
+        if not is_foreign(self._target, request.target):
+            return False, self._asked(request)
+        return True, self._pinned(request, foreign.public_address(absolute(self._target, request.target), request.what))
+
+    async def _parts_async(self, request: Request) -> tuple[bool, dict[str, Any]]:
+        if not is_foreign(self._target, request.target):
+            return False, self._asked(request, asynchronous=True)
+        from anyio import to_thread
+
+        url = absolute(self._target, request.target)
+        address = await to_thread.run_sync(partial(foreign.public_address, url, request.what), abandon_on_cancel=True)
+        return True, self._pinned(request, address)
+
+    def _asked(self, request: Request, *, asynchronous: bool = False) -> dict[str, Any]:
         seconds = request.timeout if request.timeout is not None else self._target.timeout
         content: Any = request.body
-        headers = {"user-agent": "ivcap-mcp", **request.headers}
         if content is not None and not isinstance(content, bytes):
             content = _pieces_async(content) if asynchronous else _pieces(content)
         return {
             "method": request.method,
             "url": absolute(self._target, request.target),
             "params": list(request.query) or None,
-            "headers": headers,
+            "headers": {"user-agent": "ivcap-mcp", "accept-encoding": decoding.ACCEPTED, **request.headers},
             "content": content,
             "timeout": httpx.Timeout(seconds, connect=min(seconds, 10.0)),
         }
 
+    def _pinned(self, request: Request, address: str) -> dict[str, Any]:
+        """The request to the address that was found to be public; a proxy looks names up itself."""
+        parts = self._asked(request)
+        url = httpx.URL(parts["url"])
+        if self._proxy is None and not any(os.environ.get(name) for name in _PROXIES):
+            parts["headers"]["host"] = urlsplit(parts["url"]).netloc
+            parts["extensions"] = {"sni_hostname": url.host}
+            parts["url"] = url.copy_with(host=address)
+        return parts
 
+
+_PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _abandoned: list[Any] = []
-
-
-def _trusted(verify: bool | str) -> ssl.SSLContext | bool:
-    """The system's certificates, and the named bundle beside them."""
-    if verify is False:
-        return False
-    context = ssl.create_default_context()
-    if not context.get_ca_certs():
-        import certifi  # some Python builds find no system store
-
-        context.load_verify_locations(certifi.where())
-    if isinstance(verify, str):
-        context.load_verify_locations(verify)
-    return context
 
 
 def _pieces(source: Source) -> Iterator[bytes]:
@@ -157,25 +188,6 @@ async def _pieces_async(source: Source) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _headers(reply: httpx.Response) -> dict[str, str]:
-    return {name.lower(): value for name, value in reply.headers.items()}
-
-
-def _whole(pieces: Iterator[bytes], request: Request) -> bytes:
-    body = bytearray()
-    for piece in pieces:
-        body += piece
-        _bounded(len(body), request)
-    return bytes(body)
-
-
-def _bounded(size: int, request: Request) -> None:
-    if size > request.most:
-        raise ProtocolError(
-            f"could not {request.what}: the reply is larger than the {request.most // MIB} MiB allowed for it"
-        )
-
-
 @contextmanager
 def _mapped(request: Request) -> Iterator[None]:
     """The library's exceptions as ours. Messages name what was tried, never headers."""
@@ -186,7 +198,7 @@ def _mapped(request: Request) -> Iterator[None]:
     except httpx.TimeoutException:
         limit = f"{request.timeout:.1f} s" if request.timeout is not None else "the time allowed"
         raise IvcapTimeout(f"could not {request.what}: the platform did not answer within {limit}") from None
-    except httpx.DecodingError as error:
+    except decoding.Unreadable as error:
         raise ProtocolError(f"could not {request.what}: the reply's encoding is broken ({_said(error)})") from None
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise ProtocolError(f"could not {request.what}: not an address that can be asked ({_said(error)})") from None
@@ -200,14 +212,22 @@ def _said(error: Exception) -> str:
 
 class _BlockingBody:
     def __init__(self, reply: httpx.Response, request: Request) -> None:
+        self._all = Pieces(reply.headers, request)
         self._reply, self._request, self._rest = reply, request, b""
-        self._pieces = reply.iter_bytes()
-        self.status, self.headers = reply.status_code, _headers(reply)
+        self._raw = reply.iter_raw()
+        self._pieces: Iterator[bytes] = iter(())
+        self.status, self.headers = reply.status_code, self._all.headers
 
     def read(self, size: int = 65536) -> bytes:
-        if not self._rest:
-            with _mapped(self._request):
+        with _mapped(self._request):
+            while not self._rest:
                 self._rest = next(self._pieces, b"")
+                if not self._rest:
+                    raw = next(self._raw, None)
+                    if raw is None:
+                        self._all.end()
+                        return b""
+                    self._pieces = self._all.decoded(raw)
         piece, self._rest = self._rest[:size], self._rest[size:]
         return piece
 
@@ -217,17 +237,22 @@ class _BlockingBody:
 
 class _AsyncBody:
     def __init__(self, reply: httpx.Response, request: Request) -> None:
+        self._all = Pieces(reply.headers, request)
         self._reply, self._request, self._rest = reply, request, b""
-        self._pieces = reply.aiter_bytes().__aiter__()
-        self.status, self.headers = reply.status_code, _headers(reply)
+        self._raw = reply.aiter_raw().__aiter__()
+        self._pieces: Iterator[bytes] = iter(())
+        self.status, self.headers = reply.status_code, self._all.headers
 
     async def read(self, size: int = 65536) -> bytes:
-        if not self._rest:
-            with _mapped(self._request):
-                try:
-                    self._rest = await self._pieces.__anext__()
-                except StopAsyncIteration:
-                    self._rest = b""
+        with _mapped(self._request):
+            while not self._rest:
+                self._rest = next(self._pieces, b"")
+                if not self._rest:
+                    raw = await anext(self._raw, None)
+                    if raw is None:
+                        self._all.end()
+                        return b""
+                    self._pieces = self._all.decoded(raw)
         piece, self._rest = self._rest[:size], self._rest[size:]
         return piece
 

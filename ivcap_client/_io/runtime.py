@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from ivcap_client._core.messages import BlockingBody, Body, Request, Response
 from ivcap_client._core.port import Target
@@ -27,21 +27,55 @@ class Transport(Protocol):
 
 
 class Once:
-    """Runs work once per key; who comes later, or waits meanwhile, gets the same outcome. One per client."""
-
-    KEPT = 8
+    """Does work for all who ask for it at the same time: one does it, the others get its outcome. One per client."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._done: OrderedDict[str, object] = OrderedDict()
+        self._running: dict[tuple[int, str], _Running] = {}
 
     def do(self, key: str, work: Callable[[], T]) -> T:
-        with self._lock:
-            if key not in self._done:
-                self._done[key] = work()
-                while len(self._done) > self.KEPT:
-                    self._done.popitem(last=False)
-            return self._done[key]  # type: ignore[return-value]
+        """Do it, or wait for the one who does it.
+
+        Raises:
+            BaseException: What the work raised, in all who waited for it.
+            RuntimeError: The work asked for itself, and would wait for ever.
+        """
+        # What another process was doing when this one was forked from it never ends here.
+        place = (os.getpid(), key)
+        while True:
+            with self._lock:
+                running = self._running.get(place)
+                if running is None:
+                    mine = self._running[place] = _Running()
+                    break
+            if running.thread == threading.get_ident():
+                raise RuntimeError("a credential's renew() made a request that needs the credential it was to renew")
+            running.over.wait()
+            if running.failure is not None:
+                raise running.failure
+            if running.outcome:
+                return running.outcome[0]  # type: ignore[no-any-return]
+        try:
+            mine.outcome.append(work())
+            return mine.outcome[0]  # type: ignore[no-any-return]
+        except Exception as failure:
+            mine.failure = failure
+            raise
+        finally:
+            # An interrupt of this thread leaves neither outcome nor failure: one of the others then does the work.
+            with self._lock:
+                del self._running[place]
+            mine.over.set()
+
+
+class _Running:
+    """Work being done, and what came of it."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.over = threading.Event()
+        self.outcome: list[Any] = []
+        self.failure: Exception | None = None
 
 
 class BlockingPort:

@@ -8,49 +8,36 @@ Source: tus 1.0.0 with `creation-defer-length`.
 
 from __future__ import annotations
 
-import io
+import dataclasses
 import random
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any
 
-from ivcap_client._core.call import authorised, is_foreign
+from ivcap_client._core.call import authorised, renewed
 from ivcap_client._core.messages import MIB, Request, Response
 from ivcap_client._core.port import Port
+from ivcap_client._core.refusals import error_for
 from ivcap_client._core.retry import pause, retry_after
+from ivcap_client._io.windows import Held, Window, is_seekable
 from ivcap_client.exception import (
-    Conflict,
+    InvalidInput,
+    IvcapApiError,
     IvcapConnectionError,
+    IvcapError,
     IvcapTimeout,
+    NotAuthorizedException,
     ProtocolError,
-    ServerError,
-    TooManyRequests,
-    error_for,
 )
 
 if TYPE_CHECKING:
     from tusclient.uploader.uploader import Uploader
 
 CHUNK = 8 * MIB
-PIECE = MIB
 WHAT = "upload artifact"
+_PASSING = frozenset({408, 409, 423, 425, 429, 500, 502, 503, 504})
+"""Refusals after which the upload goes on; 423 is a server that still holds the lock of a line that broke."""
 
 Progress = Callable[[int, int | None], None]
-
-
-class Window(io.RawIOBase):
-    """At most `length` bytes of a file from where it stands: one chunk's body, read as it goes out."""
-
-    def __init__(self, file: IO[bytes], length: int) -> None:
-        self._file, self._left = file, length
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        wanted = min(size if size >= 0 else self._left, self._left, PIECE)
-        piece = self._file.read(wanted) if wanted else b""
-        self._left -= len(piece)
-        return piece
 
 
 async def upload(
@@ -82,43 +69,59 @@ async def upload(
         Bytes in all.
 
     Raises:
-        IvcapError: After `retries` failures in a row, the last one; what arrived stays and can be resumed.
+        IvcapError: After `retries` failures without progress, the last one; what arrived stays and can be resumed.
+        InvalidInput: The stream has fewer bytes than `size`.
         ProtocolError: The platform's offset is not one we could have reached.
     """
-    if is_foreign(port.target, href):
-        raise ProtocolError(f"could not {WHAT}: the platform wants the bytes at another origin, where they may not go")
     line = _Line(port, href, chunk)
     # A stream that cannot be rewound is sent from memory, one chunk at a time; others straight from where they lie.
-    held = _Held(stream) if size is None or not _seekable(stream) else None
+    held = Held(stream) if size is None or not is_seekable(stream) else None
     start = 0 if held else stream.tell() - offset
-    total, told, failures = size, size is not None, 0
+    total, told, failures, furthest = size, size is not None, 0, offset
     while total is None or not told or offset < total:
         if held is not None:
-            file, base = await port.offload(held.chunk, offset, chunk), held.base
+            most = chunk if size is None else min(chunk, size - offset)
+            file, base = await port.offload(held.chunk, offset, most), held.base
             end = base + held.length
+            if held.over and size is not None:
+                raise InvalidInput(f"could not {WHAT}: the stream ended after {end} bytes, {size} were announced")
             total = end if held.over else total
         else:
             file, base, end = stream, -start, total or 0
+        reach = min(offset + chunk, end)
         try:
             reached = await port.offload(line.patch, file, base, offset, end, None if told else total)
-        except (IvcapConnectionError, IvcapTimeout, Conflict, ServerError, TooManyRequests) as error:
+        except (IvcapConnectionError, IvcapTimeout, IvcapApiError) as error:
             failures += 1
-            if failures > retries:
+            if failures > retries or not await _may_pass(port, line, error, failures):
                 raise
-            await port.sleep(pause(port.target.retry, failures, random.random()))  # noqa: S311
             reached = await _arrived(port, line, error)
-            if not (base if held else 0) <= reached <= end:
+            if not (base if held else 0) <= reached <= reach:
                 raise ProtocolError(
                     f"could not {WHAT}: the platform says {reached} bytes arrived, which is not where the upload stands"
                 ) from error
         else:
-            if not offset < reached <= end and not offset == reached == end == total:
+            if not offset < reached <= reach and not offset == reached == end == total:
                 raise ProtocolError(f"could not {WHAT}: the platform's Upload-Offset went from {offset} to {reached}")
-            failures, told = 0, told or reached == total
+            told = told or reached == total
+        # Only what never arrived before is progress: a platform that forgets must not keep us for ever.
+        failures, furthest = (0, reached) if reached > furthest else (failures, furthest)
         offset = reached
         if progress is not None:
             progress(offset, total)
     return offset
+
+
+async def _may_pass(port: Port, line: _Line, failure: IvcapError, failures: int) -> bool:
+    """Whether another try may help, made true where a new credential can make it so; pauses before it."""
+    if isinstance(failure, NotAuthorizedException) and failure.status_code == 401:
+        return failures == 1 and line.refused is not None and await renewed(port, line.refused)
+    status = failure.status_code if isinstance(failure, IvcapApiError) else 0
+    if status and status not in _PASSING:
+        return False
+    asked = min(getattr(failure, "retry_after", None) or 0.0, port.target.retry.longest_wait)
+    await port.sleep(max(pause(port.target.retry, failures, random.random()), asked))  # noqa: S311
+    return True
 
 
 async def _arrived(port: Port, line: _Line, failure: Exception) -> int:
@@ -126,7 +129,9 @@ async def _arrived(port: Port, line: _Line, failure: Exception) -> int:
     for attempt in range(1, port.target.retry.attempts + 1):
         try:
             return await port.offload(line.head)
-        except (IvcapConnectionError, IvcapTimeout, ServerError, TooManyRequests):
+        except (IvcapConnectionError, IvcapTimeout, IvcapApiError) as error:
+            if isinstance(error, IvcapApiError) and error.status_code not in _PASSING:
+                raise
             await port.sleep(pause(port.target.retry, attempt, random.random()))  # noqa: S311
     raise failure
 
@@ -155,6 +160,7 @@ class _Line:
 
     def __init__(self, port: Port, href: str, chunk: int) -> None:
         self._port, self._href, self._chunk = port, href, chunk
+        self.refused: Request | None = None
 
     def head(self) -> int:
         reply = self._sent(Request("HEAD", self._href, headers={"tus-resumable": "1.0.0"}, what="resume upload"))
@@ -176,7 +182,9 @@ class _Line:
         return _offset(self._sent(Request("PATCH", self._href, headers=headers, body=body, what=WHAT)))
 
     def _sent(self, request: Request) -> Response:
-        reply = self._port.wire(authorised(self._port.target, request))
+        prepared = authorised(self._port.target, request)
+        reply = self._port.wire(prepared)
+        self.refused = dataclasses.replace(prepared, body=None) if reply.status == 401 else None
         if reply.status >= 300:
             local = self._port.target.local
             raise error_for(request.what, reply, local=local, retry_after=retry_after(reply.headers))
@@ -211,25 +219,3 @@ def _offset(reply: Response) -> int:
     if not text.isdigit():
         raise ProtocolError(f"could not {WHAT}: the platform's reply has no usable Upload-Offset ({text!r})")
     return int(text)
-
-
-def _seekable(stream: IO[bytes]) -> bool:
-    seekable = getattr(stream, "seekable", None)
-    return callable(seekable) and bool(seekable())
-
-
-class _Held:
-    """The current chunk of a stream that cannot be rewound, kept until the platform has all of it."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream, self._bytes = stream, b""
-        self.base, self.length, self.over = -1, 0, False
-
-    def chunk(self, offset: int, size: int) -> IO[bytes]:
-        if self.base < 0 or offset >= self.base + self.length:
-            self.base, pieces, got = offset, [], 0
-            while got < size and (piece := self._stream.read(min(size - got, PIECE))):
-                pieces.append(piece.encode() if isinstance(piece, str) else piece)
-                got += len(pieces[-1])
-            self._bytes, self.length, self.over = b"".join(pieces), got, got < size
-        return io.BytesIO(self._bytes)

@@ -72,7 +72,10 @@ async def _send(port: Port, asked: Upload, stream: IO[Any], name: str | None) ->
     gives: object = stream
     if isinstance(gives, io.TextIOBase):
         raise InvalidInput(f"could not {tus.WHAT}: the stream gives text; open it in binary mode")
-    size = asked.content_size if asked.content_size >= 0 else await port.offload(_size, stream)
+    there = await port.offload(_size, stream)
+    size = asked.content_size if asked.content_size >= 0 else there
+    if size is not None and there is not None and there < size:
+        raise InvalidInput(f"could not {tus.WHAT}: content_size is {size}, but there are {there} bytes to send")
     kind = asked.content_type or (mimetypes.guess_type(name)[0] if name else None) or OCTETS
     record = await artifacts.create(
         port,

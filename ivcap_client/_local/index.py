@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
@@ -83,6 +84,7 @@ class Index:
         self._lock = threading.RLock()
         self._idle: list[Connection] = []
         weakref.finalize(self, _close, self._idle, os.getpid())
+        self._turns: tuple[int, AbstractContextManager[bool]] | None = None
         self._owner = 0
         self._identity: tuple[int, int] | None = None
         self._abandoned: list[list[Connection]] = []
@@ -101,7 +103,15 @@ class Index:
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` as the only writer of all processes; what it did to the index is kept only if it returns."""
-        return self.read(lambda connection: transaction(connection, work))
+        with self._turn():
+            return self.read(lambda connection: transaction(connection, work))
+
+    def _turn(self) -> AbstractContextManager[bool]:
+        """Writers of one process take turns here: SQLite would let them sleep, up to 100 ms at a time, and poll."""
+        pid = os.getpid()
+        if self._turns is None or self._turns[0] != pid:  # in a forked child the parent's may be held for ever
+            self._turns = pid, threading.RLock()
+        return self._turns[1]
 
     def close(self) -> None:
         """Close every connection that is not in use."""

@@ -245,7 +245,9 @@ def _answer(
 
 def _spawn(base: Path) -> subprocess.Popen[bytes]:
     logs = base / ".ivcap" / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
+    base.mkdir(parents=True, exist_ok=True)
+    logs.parent.mkdir(mode=0o700, exist_ok=True)
+    logs.mkdir(exist_ok=True)
     path = logs / "runner.log"
     if path.exists() and path.stat().st_size > MOST_LOG:
         os.replace(path, f"{path}.1")

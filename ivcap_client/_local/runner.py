@@ -113,7 +113,9 @@ async def run_runner(
 def _prepared(base_dir: Path | str) -> Path:
     base_dir = Path(base_dir).resolve()
     try:
-        (base_dir / ".ivcap" / "logs").mkdir(parents=True, exist_ok=True)
+        base_dir.mkdir(parents=True, exist_ok=True)
+        (base_dir / ".ivcap").mkdir(mode=0o700, exist_ok=True)  # records and logs are the user's own business
+        (base_dir / ".ivcap" / "logs").mkdir(exist_ok=True)
     except OSError as problem:
         raise RunnerError(f"{base_dir} cannot be used: {problem}") from problem
     return base_dir

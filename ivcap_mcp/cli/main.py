@@ -40,6 +40,16 @@ def parser() -> argparse.ArgumentParser:
         default="token",
         help="who may call over HTTP: who knows the token, or anybody",
     )
+    serve.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a host name under which clients reach this server; repeatable",
+    )
+    serve.add_argument(
+        "--confirm", action="store_true", help="ask the user before a service is run, and before anything is withdrawn"
+    )
     serve.add_argument("--stateless", action="store_true", help="keep no HTTP sessions")
 
     demo = commands.add_parser("demo", help="the main job from end to end, on the embedded platform")

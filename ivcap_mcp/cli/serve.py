@@ -16,6 +16,8 @@ from ivcap_mcp import target
 from ivcap_mcp.server import IvcapServer, build_server
 from ivcap_mcp.settings import Settings
 
+LOCAL_POLL = 0.5
+"""Seconds between two questions for a task: its state is in a file."""
 LOCAL_REFRESH = 1.0
 """Seconds: looking into a local directory costs no request, so a new service shows up at once."""
 
@@ -34,7 +36,7 @@ def run(given: argparse.Namespace) -> int:
     if given.auth == "none" and given.host not in LOOPBACK:
         raise ConfigError("--auth none serves anybody who reaches the port, so it binds to loopback only")
     token = own_token(target.state_dir(env)) if given.auth == "token" else None
-    hosts = LOOPBACK if given.host in LOOPBACK else (given.host, *LOOPBACK)
+    hosts = dict.fromkeys((*LOOPBACK, given.host, *given.allow_host))
     app = http_app(server, tokens=[token] if token else (), hosts=hosts, stateless=given.stateless)
     anyio.run(partial(serve_http, server, app, given.host, given.port, on_ready=partial(_snippet, token)))
     return 0
@@ -61,6 +63,9 @@ def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, di
         pins=tuple(given.pin),
         max_wait=given.max_wait,
         on_cancel=given.on_cancel,
+        confirm=getattr(given, "confirm", False),
+        task_poll=LOCAL_POLL if local else 2.0,
+        poll=LOCAL_REFRESH if local else 5.0,
         allow_roots=target.roots(allowed, env) if stdio else (),
         state_dir=target.state_dir(env),
         cache_dir=target.cache_dir(env),

@@ -134,7 +134,10 @@ TOOLS = (
                 },
             ),
             output_schema=output(
-                job=text("URN"), status=text("State"), service=text("URN"), jobs={"type": "array", "items": {}}
+                job=text("URN"),
+                status=text("State"),
+                service=text("URN"),
+                jobs={"type": "array", "items": {"type": "object"}},
             ),
             annotations=READS,
         ),

@@ -1,9 +1,8 @@
 """What the conformance suite wants to find, put in front of the real server's handlers.
 
 Names the suite knows are answered here; everything else falls through to the real handler, and paging, cache hints,
-transport, headers and errors are the real server's throughout. Where the real server has no handler yet (prompts,
-completion, `resources/subscribe`, `logging/setLevel`) the fixture stands alone, and gives way to a real one once there
-is one: nothing here has to be changed for that.
+transport, headers and errors are the real server's throughout. `logging/setLevel`, which only the suite's own logging
+tool is about, stands alone.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 
 from ivcap_mcp.server import IvcapServer
 from tests.conformance import prompts, resources
+from tests.conformance.tasks import TaskFixtures
 from tests.conformance.tools import Context, definition, tools
 
 Handler = Callable[[Context, Any], Awaitable[Any]]
@@ -39,13 +39,13 @@ def _first(params: t.PaginatedRequestParams | None) -> bool:
 
 
 def _tools(server: IvcapServer) -> None:
-    fixtures = tools(server.backend.changes.bus)
-    definitions = [definition(name) for name in sorted(fixtures)]
     list_tools, call_tool = _real(server, "tools/list"), _real(server, "tools/call")
     schema_of = server.get_tool_input_schema
     assert list_tools is not None
     assert call_tool is not None
     assert schema_of is not None
+    fixtures = tools(server.backend.changes.bus) | TaskFixtures(server, call_tool).tools()
+    definitions = [definition(name) for name in sorted(fixtures)]
     schemas = {tool.name: tool.input_schema for tool in definitions}
 
     async def listed(ctx: Context, params: t.PaginatedRequestParams) -> t.ListToolsResult:
@@ -64,7 +64,7 @@ def _tools(server: IvcapServer) -> None:
     server.add_request_handler("tools/call", t.CallToolRequestParams, called)
     server.get_tool_input_schema = schema
     if not any(isinstance(one, RequestStateBoundary) for one in server.middleware):
-        # The server asks nothing of its clients yet, so it does not seal what it would give them to carry.
+        # Without --confirm the server asks nothing of its clients, and does not seal what it would give them to carry.
         server.middleware.append(RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience=server.name))
 
 
@@ -97,17 +97,15 @@ def _resources(server: IvcapServer) -> None:
 
 def _prompts(server: IvcapServer) -> None:
     list_prompts, get_prompt = _real(server, "prompts/list"), _real(server, "prompts/get")
+    assert list_prompts is not None
+    assert get_prompt is not None
 
     async def listed(ctx: Context, params: t.PaginatedRequestParams) -> t.ListPromptsResult:
-        if list_prompts is None:
-            return t.ListPromptsResult(prompts=prompts.PROMPTS, ttl_ms=0, cache_scope="public")
         real: t.ListPromptsResult = await list_prompts(ctx, params)
         return real.model_copy(update={"prompts": [*prompts.PROMPTS, *real.prompts]}) if _first(params) else real
 
     async def got(ctx: Context, params: t.GetPromptRequestParams) -> Any:
-        if params.name in prompts.NAMES or get_prompt is None:
-            return prompts.get(ctx, params)
-        return await get_prompt(ctx, params)
+        return prompts.get(ctx, params) if params.name in prompts.NAMES else await get_prompt(ctx, params)
 
     server.add_request_handler("prompts/list", t.PaginatedRequestParams, listed)
     server.add_request_handler("prompts/get", t.GetPromptRequestParams, got)
@@ -115,9 +113,10 @@ def _prompts(server: IvcapServer) -> None:
 
 def _rest(server: IvcapServer) -> None:
     complete = _real(server, "completion/complete")
+    assert complete is not None
 
     async def completed(ctx: Context, params: t.CompleteRequestParams) -> Any:
-        if complete is None or (isinstance(params.ref, t.PromptReference) and params.ref.name in prompts.NAMES):
+        if isinstance(params.ref, t.PromptReference) and params.ref.name in prompts.NAMES:
             return t.CompleteResult(completion=t.Completion(values=["paris", "park", "party"], total=3, has_more=False))
         return await complete(ctx, params)
 
@@ -125,10 +124,18 @@ def _rest(server: IvcapServer) -> None:
         return t.EmptyResult()
 
     server.add_request_handler("completion/complete", t.CompleteRequestParams, completed)
-    for method, kind in (
-        ("resources/subscribe", t.SubscribeRequestParams),
-        ("resources/unsubscribe", t.UnsubscribeRequestParams),
-        ("logging/setLevel", t.SetLevelRequestParams),
-    ):
-        if _real(server, method) is None:
-            server.add_request_handler(method, kind, nothing)
+    server.add_request_handler("logging/setLevel", t.SetLevelRequestParams, nothing)
+    _subscribing(server, "resources/subscribe", t.SubscribeRequestParams)
+    _subscribing(server, "resources/unsubscribe", t.UnsubscribeRequestParams)
+
+
+def _subscribing(
+    server: IvcapServer, method: str, kind: type[t.SubscribeRequestParams] | type[t.UnsubscribeRequestParams]
+) -> None:
+    real = _real(server, method)
+    assert real is not None
+
+    async def subscribing(ctx: Context, params: Any) -> Any:
+        return t.EmptyResult() if resources.read(str(params.uri)) is not None else await real(ctx, params)
+
+    server.add_request_handler(method, kind, subscribing)

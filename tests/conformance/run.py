@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ivcap_client.platform import stop_platform
 from tests.interop.node import ROOT, Node, node
 
 REVISIONS = ("2025-11-25", "2026-07-28")
@@ -100,13 +101,18 @@ def served() -> Iterator[str]:
         env |= {f"IVCAP_{kind}_DIR": f"{place}/{kind.lower()}" for kind in ("STATE", "CACHE", "CONFIG")}
         env |= {"HOME": place, "PYTHONPATH": str(ROOT)}
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.conformance.serve"], stdout=subprocess.PIPE, stderr=log, env=env, text=True
+            [sys.executable, "-m", "tests.conformance.serve", place],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=env,
+            text=True,
         )
         try:
             yield _address(process)
         finally:
             process.terminate()
             process.wait(START)
+            stop_platform(Path(place) / "base", force=True)
 
 
 def _address(process: subprocess.Popen[str]) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 import anyio
 import mcp_types as t
 from mcp.server.context import ServerRequestContext
-from mcp.server.subscriptions import InMemorySubscriptionBus, PromptsListChanged, ToolsListChanged
+from mcp.server.subscriptions import PromptsListChanged, ToolsListChanged
 from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 
-from tests.conformance import content
+from ivcap_mcp.changes import Bus
+from tests.conformance import content, tasks
 from tests.conformance.asking import ASKING, Asked
 from tests.conformance.content import text
 
@@ -33,6 +34,7 @@ def _texts(*names: str) -> dict[str, Any]:
 
 
 SCHEMAS: dict[str, dict[str, Any]] = {
+    **tasks.SCHEMAS,
     "test_sampling": _texts("prompt"),
     "test_elicitation": _texts("message"),
     "json_schema_2020_12_tool": content.SCHEMA_2020_12,
@@ -137,7 +139,7 @@ async def echo_arguments(ctx: Context, params: t.CallToolRequestParams) -> Asked
 class Triggers:
     """Tools that make a list change, announced over the real server's bus."""
 
-    def __init__(self, bus: InMemorySubscriptionBus) -> None:
+    def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
     async def tool_change(self, ctx: Context, params: t.CallToolRequestParams) -> Asked:
@@ -149,8 +151,8 @@ class Triggers:
         return answer(text("the prompts changed"))
 
 
-def tools(bus: InMemorySubscriptionBus) -> dict[str, Tool]:
-    """Every fixture tool by its name. The tasks extension's are missing: the server has no tasks yet."""
+def tools(bus: Bus) -> dict[str, Tool]:
+    """Every fixture tool by its name, except for those of the tasks extension."""
     named: tuple[Tool, ...] = (
         simple_text, image_content, audio_content, embedded_resource, multiple_content_types, tool_with_logging,
         error_handling, tool_with_progress, sampling, elicitation, elicitation_sep1034_defaults,

@@ -47,7 +47,7 @@ class Place:
 @pytest.fixture(scope="session")
 def cache() -> Path:
     """Where environments of tools stay between test runs; `IVCAP_TEST_CACHE` names another place."""
-    return Path(os.environ.get("IVCAP_TEST_CACHE") or ROOT / "build" / "cache")
+    return Path(os.environ.get("IVCAP_TEST_CACHE") or ROOT / "build" / "test-cache")
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def test_tools_lists_what_a_client_would_see(target: list[str]) -> None:
 
 
 def test_a_call_shows_progress_as_plain_lines_and_prints_the_result(target: list[str]) -> None:
-    ran = ivcap_mcp("call", "rehearsal", "--arg", "steps=2", "--arg", "say=text", *target)
+    ran = ivcap_mcp("call", "rehearsal", "--arg", "steps=2", "--arg", "seconds=1", "--arg", "say=text", *target)
     assert ran.returncode == 0, ran.stderr
     assert "Part 1 of 2 done" in ran.stderr
     assert "\x1b" not in ran.stderr
@@ -165,11 +165,12 @@ def test_a_platform_is_served_and_stopped_from_another_terminal(tmp_path: Path) 
         text=True,
     )
     assert process.stdout is not None
-    first = process.stdout.readline()
-    assert "serves http://127.0.0.1:" in first
+    told = "".join(process.stdout.readline() for _ in range(3))
+    assert "serves http://127.0.0.1:" in told
+    assert "every user of this machine" in told
+    assert "IVCAP_URL=http://127.0.0.1:" in told
     stopped = ivcap_mcp("platform", "--stop", *where)
     assert "has ended" in stopped.stdout
     rest, _ = process.communicate(timeout=30)
     assert process.returncode == 0, rest
-    assert "every user of this machine" in rest
     assert "no platform is running" in ivcap_mcp("platform", "--stop", *where).stdout

@@ -1,0 +1,85 @@
+"""The catalogue on disk: a server that starts can list its tools before the platform has answered.
+
+Kept per platform and identity, readable by the user only. What is read back is as little trusted as what a platform
+says: a file that is not what it should be is ignored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from ivcap_client import IVCAP, Aspect
+from ivcap_client.aspect import AspectRecord
+
+log = logging.getLogger("ivcap_mcp.catalog")
+
+FORMAT = 1
+MOST_BYTES = 64 * 1024 * 1024
+
+
+class CatalogCache:
+    """One file that holds the tool aspects of one platform as one identity saw them last."""
+
+    def __init__(self, folder: Path, origin: str, identity: str) -> None:
+        name = hashlib.sha256(f"{origin}\n{identity}".encode()).hexdigest()[:32]
+        self.path = folder / "catalog" / f"{name}.json"
+
+    def load(self, ivcap: IVCAP) -> list[Aspect]:
+        """What was kept; nothing where there is no readable file. Blocking."""
+        try:
+            if self.path.stat().st_size > MOST_BYTES:
+                return []
+            kept = json.loads(self.path.read_bytes())
+            if kept["format"] != FORMAT:
+                return []
+            return [Aspect(ivcap, _record(item)) for item in kept["aspects"]]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("the kept catalogue %s cannot be read and is ignored: %s", self.path, error)
+            return []
+
+    def keep(self, aspects: Iterable[Aspect]) -> None:
+        """Replace what was kept. Blocking; a file that cannot be written is no reason to fail."""
+        items = [
+            {
+                "id": aspect.id,
+                "entity": aspect.entity,
+                "schema": aspect.schema,
+                "content": aspect.record.content,
+                "valid_from": aspect.valid_from.isoformat() if aspect.valid_from else None,
+            }
+            for aspect in aspects
+        ]
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".catalog-")  # mode 0600
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    json.dump({"format": FORMAT, "aspects": items}, file)
+                os.replace(name, self.path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(name)
+                raise
+        except OSError as error:
+            log.info("the catalogue is not kept: %s", error)
+
+
+def _record(item: dict[str, object]) -> AspectRecord:
+    since = item["valid_from"]
+    return AspectRecord(
+        id=str(item["id"]),
+        entity=str(item["entity"]),
+        schema=str(item["schema"]),
+        content=item["content"],
+        valid_from=datetime.fromisoformat(since) if isinstance(since, str) else None,
+    )

@@ -1,0 +1,114 @@
+"""A `tools/call` request → who answers it: a service's job, a task, a built-in tool, or first of all the user."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import anyio
+import mcp_types as t
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+
+from ivcap_client.exception import IvcapError
+from ivcap_mcp import arguments, calls, confirm, tasks
+from ivcap_mcp.backend import Backend
+from ivcap_mcp.catalog import Entry
+from ivcap_mcp.errors import ToolError, as_result, tool_error, unknown_tool
+from ivcap_mcp.inputs import request_for
+from ivcap_mcp.request import Request
+from ivcap_mcp.tasks import Tasks
+from ivcap_mcp.tools import Builtin
+from ivcap_mcp.tools.services import known
+
+Context = ServerRequestContext[Any, Any]
+
+GRACE = 5.0
+"""Seconds past the longest wait after which a call is given up for good: nothing should ever take them."""
+
+
+class Dispatch:
+    """Takes every tool call."""
+
+    def __init__(self, backend: Backend, builtins: dict[str, Builtin], of_tasks: Tasks) -> None:
+        self._backend, self._builtins, self._tasks = backend, builtins, of_tasks
+
+    async def call_tool(self, ctx: Context, params: t.CallToolRequestParams) -> Any:
+        """The tool's result; or the question that comes before it, or the task that it becomes."""
+        settings, given = self._backend.settings, params.arguments or {}
+        builtin = self._builtins.get(params.name)
+        entry = None if builtin else await self._backend.catalog.find(params.name)
+        if builtin is None and entry is None:
+            raise unknown_tool(params.name)
+        try:
+            if settings.confirm and self.asks(params.name):
+                given, question = await self._confirmed(ctx, params, builtin, entry, given)
+                if question is not None:
+                    return question
+            # The person's time to think is over before the call's time begins.
+            request = Request(ctx, time.monotonic() + settings.max_wait)
+            with anyio.fail_after(settings.max_wait + GRACE):
+                if entry is not None:
+                    return await self._service(request, entry, given)
+                assert builtin is not None
+                return await self._builtin(request, builtin, given)
+        except TimeoutError as error:
+            if isinstance(error, IvcapError):
+                return as_result(tool_error(error))
+            return as_result(ToolError("timeout", "This took longer than a call may take.", "Try again later."))
+        except MCPError:
+            raise
+        except Exception as error:
+            return as_result(tool_error(error))
+
+    def asks(self, name: str) -> bool:
+        """Whether the user is asked before this tool is called, where asking is on."""
+        return name in confirm.QUESTIONS if name in self._builtins else True
+
+    async def _confirmed(
+        self,
+        ctx: Context,
+        params: t.CallToolRequestParams,
+        builtin: Builtin | None,
+        entry: Entry | None,
+        given: dict[str, Any],
+    ) -> tuple[dict[str, Any], Any]:
+        """The arguments without the consent, and the question if it has to be asked first."""
+        own = builtin.definition.input_schema if builtin else entry.tool.input_schema if entry else {}
+        given, told = confirm.split(given, own)
+        # Nobody is asked about a call that would be refused anyway.
+        if entry is not None:
+            await request_for(entry, given)
+        elif builtin is not None:
+            _checked(builtin, given)
+            if builtin.definition.name == "run_service":
+                await request_for(await known(self._backend, given["service"]), given["input"])
+        asked = confirm.question(params.name, given, service=entry.name if entry else None)
+        return given, await confirm.agreed(ctx, params, asked, told, self._backend.settings.ask)
+
+    async def _service(self, request: Request, entry: Entry, given: dict[str, Any]) -> Any:
+        body = await request_for(entry, given)
+        if tasks.declared(request.ctx):
+            return self._tasks.created(await calls.order(self._backend, request, entry.service, body))
+        return await calls.run(self._backend, request, entry.service, body, self._backend.settings.wait)
+
+    async def _builtin(self, request: Request, builtin: Builtin, given: dict[str, Any]) -> Any:
+        repaired = _checked(builtin, given)
+        if builtin.definition.name == "run_service" and "wait" not in given and tasks.declared(request.ctx):
+            # Who says how long to wait wants the job's handle after that, and no task.
+            return await self._service(request, await known(self._backend, repaired["service"]), repaired["input"])
+        return await builtin.run(self._backend, request, repaired)
+
+
+def _checked(builtin: Builtin, given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a built-in tool, repaired.
+
+    Raises:
+        ToolError: They do not fit.
+    """
+    schema = builtin.definition.input_schema
+    repaired: dict[str, Any] = arguments.repair(given, schema)
+    complaints = arguments.check(repaired, schema)
+    if complaints:
+        raise ToolError("invalid_input", arguments.complaint_text(builtin.definition.name, complaints))
+    return repaired

@@ -1,0 +1,109 @@
+"""Downloads are whole or not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ivcap_client._core.artifacts import ArtifactRecord
+from ivcap_client._core.port import run
+from ivcap_client._io import downloads
+from ivcap_client.exception import IvcapConnectionError, ProtocolError, ServerError
+from tests.core.scripted import Answer, Scripted, Stream, ok
+
+DATA = bytes(range(256)) * 40
+
+
+def record(size: int | None = len(DATA), **more: Any) -> ArtifactRecord:
+    return ArtifactRecord("urn:ivcap:artifact:1", "ready", size=size, data_href="/1/blob", **more)
+
+
+def stream(data: bytes = DATA, status: int = 200, piece: int = 1000, **headers: str) -> Stream:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Stream(*(data[n : n + piece] for n in range(0, len(data), piece)), status=status, headers=named)
+
+
+def test_a_download_is_a_new_file_with_the_usual_permissions(tmp_path: Path) -> None:
+    told: list[tuple[int, int | None]] = []
+    port = Scripted([stream()])
+    path = run(downloads.to_file(port, record(), tmp_path / "x", progress=lambda *now: told.append(now)))
+    (tmp_path / "usual").touch()
+    assert (path.read_bytes(), os.listdir(tmp_path)) in [(DATA, ["x", "usual"]), (DATA, ["usual", "x"])]
+    assert path.stat().st_mode == (tmp_path / "usual").stat().st_mode
+    assert told[-1] == (len(DATA), len(DATA))
+    assert port.closed == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        stream(DATA[:-1]),
+        stream(DATA + b"x"),
+        stream(DATA[:-1], content_length=str(len(DATA))),
+        Stream(DATA[:100], IvcapConnectionError("dropped"), headers={}),
+        Stream(DATA[:100], KeyboardInterrupt(), headers={}),
+        ok(status=500),
+    ],
+)
+def test_a_download_that_fails_keeps_the_file_that_was_there_and_leaves_nothing(tmp_path: Path, answer: Answer) -> None:
+    there = tmp_path / "x"
+    there.write_bytes(b"before")
+    with pytest.raises((IvcapConnectionError, ServerError, KeyboardInterrupt)):
+        run(downloads.to_file(Scripted([answer]), record(), there))
+    assert there.read_bytes() == b"before"
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_a_directory_that_is_not_there_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    port = Scripted([stream()])
+    with pytest.raises(FileNotFoundError):
+        run(downloads.to_file(port, record(), tmp_path / "none" / "x"))
+    assert port.sent == []
+
+
+def test_without_a_path_it_is_a_temporary_file() -> None:
+    path = run(downloads.to_file(Scripted([stream()]), record(), None))
+    try:
+        assert path.read_bytes() == DATA
+        assert path.stat().st_mode & 0o077 == 0
+    finally:
+        path.unlink()
+
+
+def test_bytes_are_bounded_before_and_while_they_come() -> None:
+    assert run(downloads.to_bytes(Scripted([stream()]), record(), most=len(DATA))) == DATA
+    for size in (len(DATA), None):
+        port = Scripted([stream()])
+        with pytest.raises(ProtocolError, match="5000"):
+            run(downloads.to_bytes(port, record(size), most=5000))
+        assert port.closed == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "length"), [(0, 1), (0, len(DATA)), (5, 10), (999, 2), (len(DATA) - 3, 100), (5000, 0), (len(DATA), 1)]
+)
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_part_is_the_same_whether_the_platform_has_ranges_or_not(first: int, length: int, ranges: bool) -> None:
+    part = DATA[first : first + length]
+    answer = (
+        stream(part, 206, content_range=f"bytes {first}-{first + len(part) - 1}/{len(DATA)}") if ranges else stream()
+    )
+    for size in (len(DATA), None):
+        assert run(downloads.part(Scripted([answer]), record(size), first, length)) == part
+
+
+def test_a_part_of_another_place_is_refused() -> None:
+    with pytest.raises(ProtocolError):
+        run(downloads.part(Scripted([stream(DATA[:5], 206, content_range="bytes 0-4/10240")]), record(), 5, 5))
+
+
+def test_a_part_beyond_the_end_is_empty() -> None:
+    assert run(downloads.part(Scripted([ok(status=416)]), record(None), 5, 5)) == b""
+
+
+def test_an_artifact_without_data_says_so() -> None:
+    with pytest.raises(ProtocolError, match="pending"):
+        run(downloads.to_bytes(Scripted(), ArtifactRecord("urn:x:1", "pending"), most=5))
