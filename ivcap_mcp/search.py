@@ -25,6 +25,8 @@ MEANT, ALIKE, ADDED = 0.92, 0.45, 0.25
 COVERED: Final = 0.7
 LITTLE: Final = 0.35
 MOST_WORDS: Final = 200
+CONFIDENT: Final = 0.5
+"""Fit of the first under which probably nothing in the catalogue does what was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,9 @@ class Index:
             term: {place: weight / (weight + SATURATION) for place, weight in places.items()}
             for term, places in weights.items()
         }
+        # In a small catalogue every word would be common, and nothing would fit anything.
+        self._size = max(len(self.documents), 50)
+        self._most = math.log(1 + 2 * self._size)
         self._stems = sorted(term for term in self._found if isinstance(term, str) and len(term) > 3)
         self._by_gram: defaultdict[str, list[str]] = defaultdict(list)
         for stem in self._stems:
@@ -94,9 +99,16 @@ class Index:
 
         An empty query ranks all by name.
         """
+        return self.search(query)[0]
+
+    def search(self, query: str) -> tuple[list[tuple[str, float]], float]:
+        """`rank`, and how well the first fits: from 0, not at all; under `CONFIDENT` probably nothing does.
+
+        It is what speaks for the first, in rare words: one that means the same counts about 1 in most catalogues.
+        """
         if not words(query):
             ordered = sorted(self.documents, key=lambda document: (document.name, document.key))
-            return [(document.key, 0.0) for document in ordered]
+            return [(document.key, 0.0) for document in ordered], 1.0
         units = self._units(query)
         total = sum(unit.worth for unit in units) or 1.0
         scores: defaultdict[int, float] = defaultdict(float)
@@ -107,14 +119,15 @@ class Index:
                 covered[place] += min(unit.worth, score * 1.5)
         ranked = []
         for place, score in scores.items():
-            document = self.documents[place]
-            ranked.append((document.key, round(score * (covered[place] / total) ** COVERED, 4), document.name))
-        ranked.sort(key=lambda found: (-found[1], found[2], found[0]))
-        return [(key, score) for key, score, _ in ranked if score > 0]
+            key = self.documents[place].key
+            ranked.append((-round(score * (covered[place] / total) ** COVERED, 4), self.documents[place].name, key, place))
+        ranked.sort()
+        evidence = scores[ranked[0][3]] if ranked else 0.0
+        return [(key, -score) for score, _, key, _ in ranked if score < 0], round(evidence / self._most, 4)
 
     def _rarity(self, term: str | int) -> float:
-        holding, all_ = len(self._found.get(term, ())), len(self.documents)
-        return math.log(1 + (all_ - holding + 0.5) / (holding + 0.5))
+        holding = len(self._found.get(term, ()))
+        return math.log(1 + (self._size - holding + 0.5) / (holding + 0.5))
 
     def _units(self, query: str) -> list[Unit]:
         stems = words(query)[:MOST_WORDS]
