@@ -22,7 +22,7 @@ NAME, PARAMETERS, DESCRIPTION = 2.2, 0.9, 1.6
 SATURATION, LENGTH = 2.0, 0.4
 MEANT, ALIKE, ADDED = 0.92, 0.45, 0.25
 """What counts, of a word itself: a word that means the same, one that looks alike, a second way in which it fits."""
-COVERED: Final = 0.7
+REPEATED: Final = 0.6
 LITTLE: Final = 0.35
 MOST_WORDS: Final = 200
 CONFIDENT: Final = 0.5
@@ -75,12 +75,15 @@ class Index:
                 (document.description, DESCRIPTION * short),
             ):
                 stems = words(text)
-                for one in stems:
+                # A tool's name often is the service's in other letters: once is enough.
+                for one in dict.fromkeys(stems) if text is document.name else stems:
                     weights[one][place] = weights[one].get(place, 0.0) + worth
+                meant: dict[int, float] = {}
                 for found in told(stems):
                     for concept, how in found.concepts.items():
-                        known = weights[concept]
-                        known[place] = known.get(place, 0.0) + worth * how
+                        meant[concept] = how + REPEATED * meant.get(concept, 0.0)
+                for concept, how in meant.items():
+                    weights[concept][place] = weights[concept].get(place, 0.0) + worth * how
         self._found = {
             term: {place: weight / (weight + SATURATION) for place, weight in places.items()}
             for term, places in weights.items()
@@ -110,17 +113,14 @@ class Index:
             ordered = sorted(self.documents, key=lambda document: (document.name, document.key))
             return [(document.key, 0.0) for document in ordered], 1.0
         units = self._units(query)
-        total = sum(unit.worth for unit in units) or 1.0
         scores: defaultdict[int, float] = defaultdict(float)
-        covered: defaultdict[int, float] = defaultdict(float)
         for unit in units:
             for place, score in unit.found.items():
                 scores[place] += score
-                covered[place] += min(unit.worth, score * 1.5)
         ranked = []
         for place, score in scores.items():
-            key = self.documents[place].key
-            ranked.append((-round(score * (covered[place] / total) ** COVERED, 4), self.documents[place].name, key, place))
+            document = self.documents[place]
+            ranked.append((-round(score, 4), document.name, document.key, place))
         ranked.sort()
         evidence = scores[ranked[0][3]] if ranked else 0.0
         return [(key, -score) for score, _, key, _ in ranked if score < 0], round(evidence / self._most, 4)
@@ -173,7 +173,7 @@ class Index:
 
     def _alike(self, stem: str) -> list[tuple[float, dict[int, float]]]:
         """Words of the catalogue that look like one it does not know: another form, a compound, a slip of the pen."""
-        if len(stem) < 4:
+        if len(stem) < 3:
             return []
         own = grams(stem)
         shared: defaultdict[str, int] = defaultdict(int)
@@ -183,7 +183,7 @@ class Index:
         ways = []
         for other, common in shared.items():
             alike = 2 * common / (len(own) + len(grams(other)))
-            whole = len(other) >= 5 and (stem.startswith(other) or other.startswith(stem)) and len(stem) >= 4
+            whole = other.startswith(stem) or (len(other) >= 5 and stem.startswith(other))
             if alike >= 0.6 or whole:
                 ways.append((ALIKE * max(alike, 0.6) * self._rarity(other), self._found[other]))
         return ways
