@@ -95,13 +95,14 @@ async def test_a_job_is_announced_when_its_status_changes_and_can_be_read_then(s
             await until(lambda: server.followers.followed, "the follower")
 
             async def over() -> bool:
-                return '"succeeded"' in (await client.read_resource(job)).contents[0].text
+                read = (await client.read_resource(job)).contents[0]
+                assert isinstance(read, t.TextResourceContents)
+                return '"succeeded"' in read.text
 
             await until(lambda: heard.uris, "an update")
-            before = len(heard.uris)
-            while not await over():
-                await until(lambda before=before: len(heard.uris) > before, "the update that tells the end")
-                before = len(heard.uris)
+            if not await over():
+                await until(lambda: len(heard.uris) == 2, "the update that tells the end")
+                assert await over()
             assert set(heard.uris) == {job}
             assert len(heard.uris) <= 2  # it began, it ended: steps are no change of its status
         await nothing_left(server)
