@@ -120,6 +120,31 @@ async def test_reading_is_never_asked_about_and_what_would_be_refused_anyway_nei
     assert person.asked == []
 
 
+async def test_what_replaces_or_withdraws_asks_and_what_only_adds_does_not(server: IvcapServer, mode: str) -> None:
+    yes, no = Person(), Person("decline")
+    given = {"entity": f"urn:test:asked:{mode}", "schema": "urn:test:schema:note.1", "content": {"said": "x\u202ey"}}
+    async with asking(server, mode, yes) as client:
+        first = await client.call_tool("add_aspect", given)
+        assert yes.asked == []
+        assert not (await client.call_tool("update_aspect", {**given, "content": {"said": "new\u202e"}})).is_error
+        (question,) = yes.asked
+        assert question.startswith(f"Replace what is stated about {given['entity']} under {given['schema']}?")
+        assert "\u202e" not in question
+        assert len(question) < 2_000
+        old = first.structured_content["aspect"]
+        held = await server.backend.ivcap.get_aspect_async(old)
+        assert held.valid_to is not None
+    async with asking(server, mode, no) as client:
+        listed_now = await client.call_tool("query_aspects", {"entity": given["entity"]})
+        (one,) = listed_now.structured_content["aspects"]
+        refused = await client.call_tool("retract_aspect", {"aspect": one["aspect"]})
+        assert text(refused).startswith("not_confirmed")
+        (question,) = no.asked
+        assert question.startswith(f"Retract the aspect {one['aspect']}? From now on it no longer holds.")
+    async with asking(server, mode, yes) as client:
+        assert not (await client.call_tool("retract_aspect", {"aspect": one["aspect"]})).is_error
+
+
 async def test_without_the_option_nobody_is_asked_and_nothing_more_is_published(
     base: Any, settings: Settings, mode: str
 ) -> None:

@@ -211,6 +211,12 @@ async def test_streams_that_are_cut_off_leave_nothing_behind(server: IvcapServer
         await server.backend.ivcap.job(job, await service_of(server.backend.ivcap, job)).cancel_async()
 
 
+async def test_a_stateless_server_keeps_nothing_of_an_older_clients_subscription(server: IvcapServer) -> None:
+    async with hosted(server, stateless=True) as url, client_at(url, "legacy") as client:
+        await client.session.subscribe_resource(await an_aspect(client))
+        await nothing_left(server)
+
+
 async def test_the_end_of_the_server_ends_streams_in_good_order(server: IvcapServer) -> None:
     async with Client(server, mode=MODERN) as client:
         aspect = await an_aspect(client)
