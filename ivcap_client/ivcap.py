@@ -17,6 +17,7 @@ from ivcap_client._core.port import Auth, Port, Retry, Target, run
 from ivcap_client._io.runtime import AsyncPort, BlockingPort, Once, Transport
 from ivcap_client.artifact import Artifact
 from ivcap_client.aspect import Aspect
+from ivcap_client.auth import identity_of
 from ivcap_client.job import Job
 from ivcap_client.paging import Pager
 from ivcap_client.service import Service
@@ -111,6 +112,11 @@ class IVCAP:
     def url(self) -> str:
         """Address of the platform; `file://…` in local mode."""
         return self._target.url
+
+    @property
+    def identity(self) -> str:
+        """As whom it asks, hashed: the same for every client of one user, also after a token was renewed."""
+        return identity_of(self._target.auth)
 
     # Services
 

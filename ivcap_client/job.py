@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ivcap_client._core import events, jobs
 from ivcap_client._core.events import Event
-from ivcap_client._core.jobs import JobRecord
+from ivcap_client._core.jobs import JOB_SCHEMA, JobRecord
 from ivcap_client._core.port import Port, run
 from ivcap_client.exception import JobFailed, JobTimeout
 from ivcap_client.handle import Handle
@@ -18,7 +18,7 @@ from ivcap_client.handle import Handle
 if TYPE_CHECKING:
     from ivcap_client.ivcap import IVCAP
 
-__all__ = ["Event", "Job", "JobRecord", "JobStatus"]
+__all__ = ["JOB_SCHEMA", "Event", "Job", "JobRecord", "JobStatus"]
 
 
 class JobStatus(StrEnum):

@@ -22,14 +22,12 @@ from ivcap_mcp.catalog import Entry
 from ivcap_mcp.errors import ToolError, as_result, no_resource, tool_error, unknown_tool
 from ivcap_mcp.inputs import request_for
 from ivcap_mcp.instructions import instructions
+from ivcap_mcp.progress import Telling
 from ivcap_mcp.request import Request
 from ivcap_mcp.settings import Settings
 from ivcap_mcp.tools import BUILTINS, Builtin
 
 Context = ServerRequestContext[Any, Any]
-
-GRACE = 5.0
-"""Seconds past the longest wait after which a call is given up for good: nothing should ever take them."""
 
 
 class IvcapServer(Server[dict[str, Any]]):
@@ -91,17 +89,18 @@ class _Handlers:
 
     async def call_tool(self, ctx: Context, params: t.CallToolRequestParams) -> t.CallToolResult:
         settings = self._backend.settings
-        request = Request(ctx, time.monotonic() + settings.max_wait)
+        now = time.monotonic()
+        request = Request(ctx, now + settings.max_wait, Telling(now, settings.progress_gap, settings.heartbeat))
         builtin = self._builtins.get(params.name)
         entry = None if builtin else await self._backend.catalog.find(params.name)
         if builtin is None and entry is None:
             raise unknown_tool(params.name)
         try:
-            with anyio.fail_after(settings.max_wait + GRACE):
+            with anyio.fail_after(settings.max_wait):
                 if entry is not None:
-                    return await self._service(request, entry, params.arguments or {})
+                    return await request.told(self._service(request, entry, params.arguments or {}))
                 assert builtin is not None
-                return await self._builtin(request, builtin, params.arguments or {})
+                return await request.told(self._builtin(request, builtin, params.arguments or {}))
         except TimeoutError as error:
             if isinstance(error, IvcapError):
                 return as_result(tool_error(error))
