@@ -106,7 +106,9 @@ async def test_calls_open_together_never_merge_and_only_one_repetition_attaches(
         await listed(client, TOOL)
 
         async def one() -> None:
-            jobs.append((await client.call_tool(TOOL, body)).meta["ivcap/job"])
+            meta = (await client.call_tool(TOOL, body)).meta
+            assert meta
+            jobs.append(meta["ivcap/job"])
 
         async def together() -> set[str]:
             jobs.clear()
@@ -177,7 +179,7 @@ async def test_nobody_attaches_across_identities_nor_after_an_hour(
 
 async def test_two_servers_on_one_journal_attach_once(proxy: Proxy, brief: Settings, remote: IvcapServer) -> None:
     body = slow(0.5)
-    async with IVCAP(proxy.url, token="t") as ivcap:
+    async with IVCAP(proxy.url, token="t") as ivcap:  # noqa: SIM117 - the second line needs the first one's client
         async with Client(remote) as one, Client(build_server(ivcap, brief)) as two:
             await listed(one, TOOL)
             await listed(two, TOOL)
