@@ -67,6 +67,7 @@ class Proxy:
         cut: Event streams are cut after this many bytes; 0: never.
         hanging: Paths of requests that get no answer.
         down: Requests other than orders get 503.
+        no_cancel: The platform's description names no way to cancel.
         seen: Method and path of each request.
     """
 
@@ -80,6 +81,7 @@ class Proxy:
     cut: int = 0
     hanging: str = ""
     down: bool = False
+    no_cancel: bool = False
     seen: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
     _server: asyncio.Server | None = None
@@ -134,6 +136,9 @@ class Proxy:
             return
         if self.down and not ordering:
             await _reply(writer, 503, b"{}")
+            return
+        if self.no_cancel and "openapi" in path:
+            await _reply(writer, 200, b'{"paths": {}}')
             return
         if self.events and EVENTS.match(path):
             await _reply(writer, self.events, b'{"message": "no"}')

@@ -75,9 +75,7 @@ async def test_a_lost_answer_means_one_job_and_words_that_fit(
         assert "twin" not in text(result)
 
 
-async def test_an_order_that_was_not_taken_is_unknown_until_the_user_decides(
-    remote: IvcapServer, proxy: Proxy
-) -> None:
+async def test_an_order_that_was_not_taken_is_unknown_until_the_user_decides(remote: IvcapServer, proxy: Proxy) -> None:
     body = asked()
     async with Client(remote) as client:
         await listed(client, TOOL)
@@ -103,9 +101,7 @@ async def test_an_order_that_was_not_taken_is_unknown_until_the_user_decides(
     assert len(await jobs_of(proxy.upstream, body)) == 1
 
 
-async def test_a_platform_known_to_keep_orders_is_never_searched_by_content(
-    remote: IvcapServer, proxy: Proxy
-) -> None:
+async def test_a_platform_known_to_keep_orders_is_never_searched_by_content(remote: IvcapServer, proxy: Proxy) -> None:
     body = asked()
     async with Client(remote) as client:
         await listed(client, TOOL)
@@ -143,9 +139,7 @@ async def test_two_lost_orders_of_the_same_never_share_a_job(remote: IvcapServer
     assert {job.urn for job in await jobs_of(proxy.upstream, body)} == set(jobs)
 
 
-async def test_a_platform_that_cannot_be_reached_was_sent_nothing(
-    remote: IvcapServer, proxy: Proxy
-) -> None:
+async def test_a_platform_that_cannot_be_reached_was_sent_nothing(remote: IvcapServer, proxy: Proxy) -> None:
     body = asked()
     async with Client(remote) as client:
         await listed(client, TOOL)
