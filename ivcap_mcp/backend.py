@@ -20,6 +20,7 @@ from ivcap_mcp.changes import Changes
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.settings import Settings
 from ivcap_mcp.submissions import Journal
+from ivcap_mcp.uploads import HandOffs
 from ivcap_mcp.watch import Watchers
 
 log = logging.getLogger("ivcap_mcp")
@@ -37,6 +38,7 @@ class Backend:
             cache = CatalogCache(settings.cache_dir, ivcap.url, self.identity)
         self.catalog = Catalog(ivcap, settings, self.changes, builtins, cache)
         self.journal = Journal(settings.state_dir)
+        self.handoffs = HandOffs(ivcap)
         self.stopping = False
         self._tasks: TaskGroup | None = None
         self._watchers: Watchers | None = None

@@ -16,6 +16,7 @@ from ivcap_client.exception import ConfigError, NotConnected
 if TYPE_CHECKING:
     from ivcap_client._io.http import HttpTransport
 
+    from .job_output import JobOutput
     from .launch import Runner
     from .platform import LocalPlatform
     from .specs import ServiceSpec
@@ -64,6 +65,13 @@ class LocalTransport:
         """Where an artifact's file lies; `None` while it has none."""
         found = self.platform.store.artifacts.find(artifact)
         return None if found is None else self.platform.store.artifacts.data(found)
+
+    def job_output(self, job: str, most: int) -> JobOutput | None:
+        """What the tool printed while a job ran; `None` where that is not known, or there is no such job."""
+        from .job_output import output
+
+        found = self.platform.store.jobs.find(job)
+        return None if found is None else output(self.platform.store, found, most)
 
     def preparing(self) -> list[Mapping[str, Any]]:
         """Services that have not said yet what they are: `service`, `name`, `state` and `message` of each.
