@@ -55,7 +55,8 @@ def catalogue() -> list[Document]:
 
 def measured() -> dict[str, dict[str, float]]:
     """For each set and half: questions with an answer, found first, found among five, sure; without, not sure."""
-    index, told = Index(catalogue()), {}
+    index = Index(catalogue())
+    told: dict[str, dict[str, float]] = {}
     for each in questions():
         row = told.setdefault(
             f"{each.set} {each.half}", {"asked": 0, "first": 0, "five": 0, "sure": 0, "none": 0, "unsure": 0}

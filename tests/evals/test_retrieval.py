@@ -9,8 +9,9 @@ import pytest
 from ivcap_mcp.search import CONFIDENT, Index
 from tests.evals.measure import BASELINE, Question, catalogue, load, measured, questions
 
-FILLING = frozenset("a an and by for from in my of on or the to with".split())
-NUMBER = re.compile(r"[a-z]+|\d+")
+FILLING = frozenset(("a", "an", "and", "by", "for", "from", "in", "my", "of", "on", "or", "the", "to", "with"))
+ENDINGS = ("isation", "ization", "ations", "ation", "ings", "ing", "ions", "ion", "ers", "er", "ies", "es", "ed", "e",
+           "s", "y")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +21,7 @@ def found() -> dict[str, dict[str, float]]:
 
 def cut(word: str) -> str:
     """A stem, cut by another rule than the one that is judged."""
-    for ending in ("isation", "ization", "ations", "ation", "ings", "ing", "ions", "ion", "ers", "er", "ies", "es", "ed",
-                   "e", "s", "y"):  # fmt: skip
+    for ending in ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
     return word

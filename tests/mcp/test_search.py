@@ -72,9 +72,10 @@ def test_the_lexicon_can_be_read_and_names_no_concept_twice_in_a_line() -> None:
     known = Lexicon("! the, of\n? data\na b, c > d\ne => c\n")
     assert known.silent == {"the", "of"}
     assert [(found.start, found.length) for found in known.asked(["x", "a", "b"])] == [(1, 2)]
-    assert known.told(["d"])[0].concepts.keys() == known.told(["c"])[0].concepts.keys() & known.told(["d"])[
-        0
-    ].concepts.keys()
+    assert (
+        known.told(["d"])[0].concepts.keys()
+        == known.told(["c"])[0].concepts.keys() & known.told(["d"])[0].concepts.keys()
+    )
     assert known.asked(["e"])
     assert not known.told(["e"])
 

@@ -1,0 +1,32 @@
+"""The packages of the vendors read our schemas, each in an environment of its own; no model is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ivcap_mcp.profiles import render
+from ivcap_mcp.schema import publish
+from ivcap_mcp.tools import BUILTINS
+from tests.interop.venvs import facts, python_with
+from tests.mcp.schema_constructs import CONSTRUCTS
+
+GOOGLE = ("google-genai==1.75.0",)
+OPENAI = ("openai==2.34.0", "openai-agents==0.14.8")
+ANTHROPIC = ("anthropic==0.97.0",)
+JUDGES = {"gemini": GOOGLE, "openai": OPENAI, "openai-strict": OPENAI, "claude": ANTHROPIC}
+
+
+@pytest.mark.parametrize("target", JUDGES)
+def test_a_vendors_package_takes_every_construct_and_every_built_in_tool(target: str, tmp_path: Path) -> None:
+    shown = {name: render(publish(original).schema, target) for name, original in CONSTRUCTS.items()}
+    shown |= {tool.definition.name: render(tool.definition.input_schema, target) for tool in BUILTINS}
+    assert facts(python_with(*JUDGES[target]), "schema_judge.py", tmp_path, target=target, schemas=shown) == {}
+
+
+@pytest.mark.parametrize("target", ["gemini", "openai-strict"])
+def test_the_judges_refuse_what_was_not_rendered_for_them(target: str, tmp_path: Path) -> None:
+    shown = {name: CONSTRUCTS[name] for name in ("map", "array", "scalars")}
+    said = facts(python_with(*JUDGES[target]), "schema_judge.py", tmp_path, target=target, schemas=shown)
+    assert said.keys() >= {"map"}
