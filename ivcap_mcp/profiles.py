@@ -225,7 +225,9 @@ def _alone(schema: Node) -> Node:
 
 def _with(made: Node, schema: Mapping[str, Any], words: Any = (), keep: Any = ()) -> Node:
     """`made` with the keywords that stay; what others would say is added to the words under `said`."""
-    said = [_word(key, schema[key]) for key in words if key in schema and (key == "default" or schema[key] is not False)]
+    said = [
+        _word(key, schema[key]) for key in words if key in schema and (key == "default" or schema[key] is not False)
+    ]
     return {**made, **{key: schema[key] for key in keep if key in schema}, "said": said}
 
 

@@ -12,9 +12,9 @@ from ivcap_mcp.tools import BUILTINS
 from tests.interop.venvs import facts, python_with
 from tests.mcp.schema_constructs import CONSTRUCTS
 
-GOOGLE = ("google-genai==1.75.0",)
-OPENAI = ("openai==2.34.0", "openai-agents==0.14.8")
-ANTHROPIC = ("anthropic==0.97.0",)
+GOOGLE = ("google-genai==3.4.0",)
+OPENAI = ("openai==3.54.0", "openai-agents==0.24.0")
+ANTHROPIC = ("anthropic==2.12.0",)
 JUDGES = {"gemini": GOOGLE, "openai": OPENAI, "openai-strict": OPENAI, "claude": ANTHROPIC}
 
 
@@ -25,8 +25,10 @@ def test_a_vendors_package_takes_every_construct_and_every_built_in_tool(target:
     assert facts(python_with(*JUDGES[target]), "schema_judge.py", tmp_path, target=target, schemas=shown) == {}
 
 
-@pytest.mark.parametrize("target", ["gemini", "openai-strict"])
-def test_the_judges_refuse_what_was_not_rendered_for_them(target: str, tmp_path: Path) -> None:
-    shown = {name: CONSTRUCTS[name] for name in ("map", "array", "scalars")}
+@pytest.mark.parametrize(
+    ("target", "refused"), [("gemini", {"array", "scalars"}), ("openai-strict", {"map", "scalars", "array"})]
+)
+def test_the_judges_refuse_what_was_not_rendered_for_them(target: str, refused: set[str], tmp_path: Path) -> None:
+    shown = {name: CONSTRUCTS[name] for name in refused}
     said = facts(python_with(*JUDGES[target]), "schema_judge.py", tmp_path, target=target, schemas=shown)
-    assert said.keys() >= {"map"}
+    assert said.keys() == refused
