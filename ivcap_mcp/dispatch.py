@@ -17,6 +17,7 @@ from ivcap_mcp.catalog import Entry
 from ivcap_mcp.errors import ToolError, as_result, tool_error, unknown_tool
 from ivcap_mcp.inputs import request_for
 from ivcap_mcp.request import Request
+from ivcap_mcp.schemas.reading import Doc, read
 from ivcap_mcp.tasks import Tasks
 from ivcap_mcp.tools import Builtin
 from ivcap_mcp.tools.services import known
@@ -100,15 +101,20 @@ class Dispatch:
         return await builtin.run(self._backend, request, repaired)
 
 
+_read: dict[str, Doc] = {}
+"""Schemas of built-in tools, read at their first call: start-up need not wait for it."""
+
+
 def _checked(builtin: Builtin, given: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a built-in tool, repaired.
 
     Raises:
         ToolError: They do not fit.
     """
-    schema = builtin.definition.input_schema
-    repaired: dict[str, Any] = arguments.repair(given, schema)
-    complaints = arguments.check(repaired, schema)
+    name = builtin.definition.name
+    doc = _read.get(name) or _read.setdefault(name, read(builtin.definition.input_schema))
+    repaired: dict[str, Any] = arguments.repair(given, doc)
+    complaints = arguments.check(repaired, doc)
     if complaints:
         raise ToolError("invalid_input", arguments.complaint_text(builtin.definition.name, complaints))
     return repaired

@@ -19,12 +19,14 @@ from .search_words import grams, words
 
 NAME, PARAMETERS, DESCRIPTION = 2.2, 0.9, 1.6
 """What a word found in each field counts."""
-SATURATION, LENGTH = 1.2, 0.4
-MEANT, ALIKE, ADDED = 0.62, 0.45, 0.25
+SATURATION, LENGTH = 2.0, 0.4
+MEANT, ALIKE, ADDED = 0.92, 0.45, 0.25
 """What counts, of a word itself: a word that means the same, one that looks alike, a second way in which it fits."""
-COVERED: Final = 0.7
+REPEATED: Final = 0.6
 LITTLE: Final = 0.35
 MOST_WORDS: Final = 200
+CONFIDENT: Final = 0.5
+"""Fit of the first under which probably nothing in the catalogue does what was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +75,22 @@ class Index:
                 (document.description, DESCRIPTION * short),
             ):
                 stems = words(text)
-                for one in stems:
+                # A tool's name often is the service's in other letters: once is enough.
+                for one in dict.fromkeys(stems) if text is document.name else stems:
                     weights[one][place] = weights[one].get(place, 0.0) + worth
+                meant: dict[int, float] = {}
                 for found in told(stems):
                     for concept, how in found.concepts.items():
-                        known = weights[concept]
-                        known[place] = known.get(place, 0.0) + worth * how
+                        meant[concept] = how + REPEATED * meant.get(concept, 0.0)
+                for concept, how in meant.items():
+                    weights[concept][place] = weights[concept].get(place, 0.0) + worth * how
         self._found = {
             term: {place: weight / (weight + SATURATION) for place, weight in places.items()}
             for term, places in weights.items()
         }
+        # In a small catalogue every word would be common, and nothing would fit anything.
+        self._size = max(len(self.documents), 50)
+        self._most = math.log(1 + 2 * self._size)
         self._stems = sorted(term for term in self._found if isinstance(term, str) and len(term) > 3)
         self._by_gram: defaultdict[str, list[str]] = defaultdict(list)
         for stem in self._stems:
@@ -94,27 +102,32 @@ class Index:
 
         An empty query ranks all by name.
         """
+        return self.search(query)[0]
+
+    def search(self, query: str) -> tuple[list[tuple[str, float]], float]:
+        """`rank`, and how well the first fits: from 0, not at all; under `CONFIDENT` probably nothing does.
+
+        It is what speaks for the first, in rare words: one that means the same counts about 1 in most catalogues.
+        """
         if not words(query):
             ordered = sorted(self.documents, key=lambda document: (document.name, document.key))
-            return [(document.key, 0.0) for document in ordered]
+            return [(document.key, 0.0) for document in ordered], 1.0
         units = self._units(query)
-        total = sum(unit.worth for unit in units) or 1.0
         scores: defaultdict[int, float] = defaultdict(float)
-        covered: defaultdict[int, float] = defaultdict(float)
         for unit in units:
             for place, score in unit.found.items():
                 scores[place] += score
-                covered[place] += min(unit.worth, score * 1.5)
         ranked = []
         for place, score in scores.items():
             document = self.documents[place]
-            ranked.append((document.key, round(score * (covered[place] / total) ** COVERED, 4), document.name))
-        ranked.sort(key=lambda found: (-found[1], found[2], found[0]))
-        return [(key, score) for key, score, _ in ranked if score > 0]
+            ranked.append((-round(score, 4), document.name, document.key, place))
+        ranked.sort()
+        evidence = scores[ranked[0][3]] if ranked else 0.0
+        return [(key, -score) for score, _, key, _ in ranked if score < 0], round(evidence / self._most, 4)
 
     def _rarity(self, term: str | int) -> float:
-        holding, all_ = len(self._found.get(term, ())), len(self.documents)
-        return math.log(1 + (all_ - holding + 0.5) / (holding + 0.5))
+        holding = len(self._found.get(term, ()))
+        return math.log(1 + (self._size - holding + 0.5) / (holding + 0.5))
 
     def _units(self, query: str) -> list[Unit]:
         stems = words(query)[:MOST_WORDS]
@@ -160,7 +173,7 @@ class Index:
 
     def _alike(self, stem: str) -> list[tuple[float, dict[int, float]]]:
         """Words of the catalogue that look like one it does not know: another form, a compound, a slip of the pen."""
-        if len(stem) < 4:
+        if len(stem) < 3:
             return []
         own = grams(stem)
         shared: defaultdict[str, int] = defaultdict(int)
@@ -170,7 +183,7 @@ class Index:
         ways = []
         for other, common in shared.items():
             alike = 2 * common / (len(own) + len(grams(other)))
-            whole = len(other) >= 5 and (stem.startswith(other) or other.startswith(stem)) and len(stem) >= 4
+            whole = other.startswith(stem) or (len(other) >= 5 and stem.startswith(other))
             if alike >= 0.6 or whole:
                 ways.append((ALIKE * max(alike, 0.6) * self._rarity(other), self._found[other]))
         return ways

@@ -68,9 +68,9 @@ class OutsideRunners:
             threading.Thread(target=self._tell, args=(missing,), name="ivcap-describe", daemon=True).start()
         return found
 
-    def follow(self, job: LocalJob, after: str | None) -> FollowedEvents:
+    def follow(self, job: LocalJob, after: str | None, *, timeout: float | None = None) -> FollowedEvents:
         """The events of a running job as the runner streams them."""
-        return follow(self._base_dir, job.service, job.id, after=after)
+        return follow(self._base_dir, job.service, job.id, after=after, timeout=timeout)
 
     def cancel(self, job: LocalJob) -> None:
         """End a job now."""
@@ -102,9 +102,9 @@ class InsideRunners:
             self._soon(self._routes.register(missing))
         return found
 
-    def follow(self, job: LocalJob, after: str | None) -> FollowedEvents:
+    def follow(self, job: LocalJob, after: str | None, *, timeout: float | None = None) -> FollowedEvents:
         """The events of a running job, over loopback like everybody else's; the gateway itself does not come here."""
-        return follow(self._dispatcher.base_dir, job.service, job.id, after=after)
+        return follow(self._dispatcher.base_dir, job.service, job.id, after=after, timeout=timeout)
 
     def cancel(self, job: LocalJob) -> None:
         """End a job now."""

@@ -40,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 async def _called(server: IvcapServer, given: argparse.Namespace, arguments: dict[str, Any]) -> t.CallToolResult:
-    async with Client(server) as client:
+    async with server.backend.ivcap, Client(server) as client:
         await described(server)
         with Bar(given.tool) as bar:
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -29,7 +30,7 @@ def run(given: argparse.Namespace) -> int:
     if given.transport == "stdio":
         from ivcap_mcp.stdio import serve_stdio
 
-        anyio.run(serve_stdio, server)
+        anyio.run(_closing, server, partial(serve_stdio, server))
         return 0
     from ivcap_mcp.http import LOOPBACK, http_app, own_token, serve_http
 
@@ -38,8 +39,15 @@ def run(given: argparse.Namespace) -> int:
     token = own_token(target.state_dir(env)) if given.auth == "token" else None
     hosts = dict.fromkeys((*LOOPBACK, given.host, *given.allow_host))
     app = http_app(server, tokens=[token] if token else (), hosts=hosts, stateless=given.stateless)
-    anyio.run(partial(serve_http, server, app, given.host, given.port, on_ready=partial(_snippet, token)))
+    serving = partial(serve_http, server, app, given.host, given.port, on_ready=partial(_snippet, token))
+    anyio.run(_closing, server, serving)
     return 0
+
+
+async def _closing(server: IvcapServer, serve: Callable[[], Awaitable[None]]) -> None:
+    """Serve, and close the platform's connections in the loop that opened them."""
+    async with server.backend.ivcap:
+        await serve()
 
 
 def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, dict[str, str]]:

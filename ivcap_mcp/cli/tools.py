@@ -35,7 +35,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 async def _listed(server: IvcapServer) -> list[t.Tool]:
-    async with Client(server) as client:
+    async with server.backend.ivcap, Client(server) as client:
         await described(server)
         found, cursor = [], None
         while True:

@@ -11,23 +11,28 @@ from ivcap_mcp import arguments, calls
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.catalog import Entry
 from ivcap_mcp.errors import ToolError
+from ivcap_mcp.finding import find
 from ivcap_mcp.inputs import request_for
 from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer, fitted, next_call
-from ivcap_mcp.search import rank
 from ivcap_mcp.text import clip
 from ivcap_mcp.tools.builtin import CURSOR, LIMIT, MAX_BYTES, READS, RUNS, Builtin, output, schema, text
+
+
+UNSURE = "Perhaps no service does this: these come nearest. Read what they do before you run one."
 
 
 async def search_services(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
     await backend.catalog.ready()
     entries = {entry.name: entry for entry in backend.catalog.all()}
-    ranked = rank(given.get("query", ""), [entry.document() for entry in entries.values()])
+    query = given.get("query", "")
+    finding = await find(backend, query)
+    ranked = [one for one in finding.ranked if one[0] in entries]
     start = _place(given.get("cursor"))
     limit = given.get("limit", 10)
     shown = ranked[start : start + limit]
     found = [_line(entries[name], score) for name, score in shown]
-    told: dict[str, Any] = {"services": found, "total": len(ranked)}
+    told: dict[str, Any] = {"services": found, "total": len(ranked), "confident": finding.confident and bool(found)}
     if start + limit < len(ranked):
         told["cursor"] = str(start + limit)
     if backend.catalog.failure is not None:
@@ -36,7 +41,7 @@ async def search_services(backend: Backend, request: Request, given: dict[str, A
         told["unavailable"] = [{"service": p.service, "reason": p.reason} for p in backend.catalog.problems[:10]]
     if states := await backend.states():
         told["preparing"] = states[:10]
-    lead = "" if found else _nothing(backend, given.get("query", ""))
+    lead = _nothing(backend, query) if not found else "" if finding.confident else UNSURE
     return answer(told, lead=lead)
 
 
@@ -103,7 +108,7 @@ async def known(backend: Backend, named: str) -> Entry:
         await backend.catalog.refresh()
         entry = await backend.catalog.of_service(named)
     if entry is None:
-        near = [name for name, _ in rank(named, [e.document() for e in backend.catalog.all()])[:5]]
+        near = [name for name, _ in backend.catalog.index().rank(named)[:5]]
         hint = f"Did you mean {', '.join(near)}?" if near else "search_services lists what there is."
         raise ToolError("unknown_service", f"No service is known as {clip(named, 200)!r}.", hint)
     return entry
@@ -122,7 +127,11 @@ TOOLS = (
             name="search_services",
             description="Find services by what they do. An empty query lists all.",
             input_schema=schema((), query=text("What is wanted, in words", default=""), limit=LIMIT, cursor=CURSOR),
-            output_schema=output(services={"type": "array", "items": {"type": "object"}}, total={"type": "integer"}),
+            output_schema=output(
+                services={"type": "array", "items": {"type": "object"}},
+                total={"type": "integer"},
+                confident={"type": "boolean", "description": "False: probably none fits"},
+            ),
             annotations=READS,
         ),
         search_services,

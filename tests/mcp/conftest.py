@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,9 +36,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def server(base: Path, settings: Settings) -> Iterator[IvcapServer]:
-    """A server whose platform can run the rehearsal tool."""
-    with LocalIVCAP(base, services=[str(REHEARSAL)]) as ivcap:
+async def server(base: Path, settings: Settings) -> AsyncIterator[IvcapServer]:
+    """A server whose platform can run the rehearsal tool; its connections close in the loop that opened them."""
+    async with LocalIVCAP(base, services=[str(REHEARSAL)]) as ivcap:
         yield build_server(ivcap, settings)
 
 
