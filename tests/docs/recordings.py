@@ -88,7 +88,9 @@ def comparable(text: str) -> str:
     text = SHOWN_URN.sub(numbered, text)
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(\+00:00|Z)", "TIME", text)
     text = re.sub(r"done in [\d.]+ s, \d+ progress messages|, \d+ bytes$", "…", text, flags=re.MULTILINE)
-    return re.sub(r'line \d+|ivcap \d+\.\d+\.\d+|"status": "(scheduled|executing)"|\((scheduled|executing)\)', "…", text)
+    return re.sub(
+        r'line \d+|ivcap \d+\.\d+\.\d+|"status": "(scheduled|executing)"|\((scheduled|executing)\)', "…", text
+    )
 
 
 def recorded(run: Run, work: Path) -> dict[str, str]:

@@ -16,9 +16,7 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def said(
-    prepared: None, cache: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, str]:
+def said(prepared: None, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Every session, run once."""
     with fresh(tmp_path_factory.mktemp("recorded").resolve(), cache) as place:
         return recorded(place.said, place.directory)

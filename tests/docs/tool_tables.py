@@ -1,4 +1,4 @@
-"""The tables of `docs/reference/tools.md`, made from the tools' definitions.
+"""The built-in tools and prompts on `docs/reference/tools.md`, made from their definitions.
 
 `python -m tests.docs.tool_tables` rewrites them.
 """
@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import mcp_types as t
 
+from ivcap_mcp.prompts import PROMPTS
 from ivcap_mcp.tools import BUILTINS
 from tests.docs.pages import DOCS
 
@@ -47,16 +47,27 @@ def _kind(schema: dict[str, Any]) -> str:
     return f"{kind}, from {low}" if low is not None else kind
 
 
+def section(tool: t.Tool) -> str:
+    """A tool as it stands on the page."""
+    return f"### {tool.name}\n\n{tool.description}\n\n{table(tool)}\n"
+
+
+def prompts() -> str:
+    """The prompts as a table."""
+    lines = ["| Prompt | Arguments | Title |", "|---|---|---|"]
+    for prompt in (one.definition for one in PROMPTS):
+        given = [f"`{one.name}`{'' if one.required else ' (optional)'}" for one in prompt.arguments or ()]
+        lines.append(f"| `{prompt.name}` | {', '.join(given)} | {prompt.title} |")
+    return "\n".join(lines) + "\n"
+
+
 def rewritten(page: str) -> str:
-    """The page with each tool's table as it must be."""
-    for tool in (builtin.definition for builtin in BUILTINS):
-        marks = f"<!-- {tool.name} -->", f"<!-- end {tool.name} -->"
-        page = re.sub(
-            re.escape(marks[0]) + ".*?" + re.escape(marks[1]),
-            lambda _, tool=tool, marks=marks: f"{marks[0]}\n{table(tool)}\n\n{marks[1]}",  # type: ignore[misc]
-            page,
-            flags=re.DOTALL,
-        )
+    """The page with the parts between the marks as they must be."""
+    parts = {"tools": "\n".join(section(builtin.definition) for builtin in BUILTINS), "prompts": prompts()}
+    for name, text in parts.items():
+        before, mark, rest = page.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition(f"<!-- end {name} -->")
+        page = f"{before}{mark}\n{text}\n{end}{after}"
     return page
 
 
