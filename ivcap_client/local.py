@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ivcap_client._core.artifacts import ArtifactRecord
 from ivcap_client._core.aspects import AspectRecord
+from ivcap_client._core.job_output import JobOutput
 from ivcap_client._core.port import Target
 from ivcap_client._io.runtime import Transport
 from ivcap_client.artifact import Artifact, LocalFileArtifact
@@ -17,7 +18,6 @@ from ivcap_client.auth import NoAuth
 from ivcap_client.ivcap import IVCAP
 
 if TYPE_CHECKING:
-    from ivcap_client._local.job_output import JobOutput
     from ivcap_client._local.transport import LocalTransport
 
 __all__ = ["LocalIVCAP"]

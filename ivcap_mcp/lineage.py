@@ -20,9 +20,12 @@ Direction = Literal["from", "used_by", "both"]
 MOST_NODES = 80
 MOST_REQUESTS = 200
 AT_ONCE = 6
+MOST_LEAVES = 20
+"""Artifacts at the rim whose names are looked up."""
 MOST_BESIDE = 25
 """Neighbours of one node that are followed."""
 NOTHING = "No provenance recorded"
+FURTHER = "Not followed further; a larger `depth` shows more."
 
 
 @dataclass(slots=True)
@@ -61,11 +64,8 @@ class Walk:
             if direction != "both" and up != (direction == "from"):
                 continue
             edges += await self._followed(graph, up, depth)
-        if (
-            direction != "from"
-            and kind_of(root) == "artifact"
-            and not any(e.object == root and e.upward for e in edges)
-        ):
+        has_users = any(edge.object == root and edge.upward for edge in edges)
+        if direction != "from" and kind_of(root) == "artifact" and not has_users:
             users = await self._records.recent_users(root)
             edges += users
             if users:
@@ -75,6 +75,7 @@ class Walk:
             graph.nodes.setdefault(urn, {})
         for urn, label in graph.nodes.items():
             label |= {"kind": kind_of(urn) or "entity"} | (self._found[urn].label if urn in self._found else {})
+        await self._leaves_named(graph)
         graph.rerun = self._rerun(graph)
         return graph
 
@@ -97,8 +98,19 @@ class Walk:
             if not level:
                 return edges
             if step == depth - 1 and any(kind_of(urn) in ("artifact", "job") for urn in level):
-                graph.note(f"Not followed further than {depth} steps; a larger `depth` shows more.")
+                graph.note(FURTHER)
         return edges
+
+    async def _leaves_named(self, graph: Graph) -> None:
+        leaves = [urn for urn, label in graph.nodes.items() if label["kind"] == "artifact" and urn not in self._found]
+
+        async def one(urn: str) -> None:
+            if self._records.requests < MOST_REQUESTS and time.monotonic() < self._until:
+                graph.nodes[urn] |= await self._records.name(urn)
+
+        async with anyio.create_task_group() as tasks:
+            for urn in leaves[:MOST_LEAVES]:
+                tasks.start_soon(one, urn)
 
     async def _read(self, graph: Graph, level: list[str]) -> list[str]:
         """Read the records of a level; return those that could be."""
@@ -111,9 +123,7 @@ class Walk:
         async def one(urn: str) -> None:
             async with limiter:
                 if len(self._found) >= MOST_NODES or self._records.requests >= MOST_REQUESTS:
-                    graph.note(
-                        f"Stopped after {len(self._found)} things had been looked at; ask about one of the leaves."
-                    )
+                    graph.note(f"Stopped after {len(self._found)} things were looked at; ask about one of the leaves.")
                     return
                 if time.monotonic() > self._until:
                     graph.note("Stopped because the time for one call was over; ask about one of the leaves.")
@@ -157,16 +167,16 @@ def tree(graph: Graph, up: bool) -> list[str]:
 
 
 def _branches(graph: Graph, urn: str, up: bool, indent: str, seen: set[str], lines: list[str]) -> None:
-    sources = {edge: places for edge, places in graph.edges}
+    sources = dict(graph.edges)
     branches = list(_beside(urn, list(sources), up).items())
     for number, (edge, other) in enumerate(branches):
         last = number == len(branches) - 1
         words = edge.relation if edge.subject == urn else _passive(edge.relation)
         again = other in seen
-        mark = " (see above)" if again else ""
-        lines.append(
-            f"{indent}{'└─ ' if last else '├─ '}{words} {described(graph, other)}{mark} [{'; '.join(sources[edge][:3])}]"
-        )
+        places = sources[edge]
+        more = f"; {len(places) - 1} more" if len(places) > 1 else ""
+        said = f"{words} {described(graph, other)}{' (see above)' if again else ''} [{places[0]}{more}]"
+        lines.append(f"{indent}{'└─ ' if last else '├─ '}{said}")
         if not again:
             seen.add(other)
             _branches(graph, other, up, indent + ("   " if last else "│  "), seen, lines)

@@ -67,6 +67,7 @@ class Records:
     def __init__(self, ivcap: IVCAP, at: datetime | None) -> None:
         self._ivcap, self._at = ivcap, at
         self.requests = 0
+        self._deep = True
 
     async def about(self, urn: str) -> Found:
         """Everything recorded about a URN, in both directions."""
@@ -77,6 +78,16 @@ class Records:
         except ResourceNotFound:
             found.label["note"] = "not known here, or not yours"
         return found
+
+    async def name(self, urn: str) -> dict[str, Any]:
+        """What an artifact is called, for a leaf that is not looked into."""
+        self.requests += 1
+        try:
+            artifact = await self._ivcap.get_artifact_async(urn)
+        except (ResourceNotFound, IvcapApiError) as refused:
+            log.info("%s cannot be read: %s", urn, refused)
+            return {}
+        return _present(name=artifact.name, content_type=artifact.mime_type, size=artifact.size)
 
     async def recent_users(self, urn: str, most: int = 20) -> list[Edge]:
         """Of the newest jobs, those that name `urn` in their input: for platforms that state nothing about use."""
@@ -107,7 +118,7 @@ class Records:
         await self._stated(found, entity=urn)
         await self._stated(found, schema=ABOUT_ARTIFACTS, content_path=f'$.artifact ? (@ == "{urn}")')
         before = len(found.edges)
-        await self._stated(found, schema=RESULTS, content_path=f'$.** ? (@ == "{urn}")', named=urn)
+        await self._named(urn, found)
         known = {edge.subject for edge in found.edges[:before]}
         found.edges[before:] = [edge for edge in found.edges[before:] if edge.subject not in known]
 
@@ -155,6 +166,18 @@ class Records:
         await self._stated(found, entity=urn)
         if kind_of(urn) == "order":
             await self._stated(found, schema=JOBS, content_path=f'$.order ? (@ == "{urn}")')
+
+    async def _named(self, urn: str, found: Found) -> None:
+        """Jobs whose result names a URN: anywhere in it, or on its first level where a platform cannot look deeper."""
+        for deep in (True, False):
+            if deep and not self._deep:
+                continue
+            problems = list(found.problems)
+            path = f'$.** ? (@ == "{urn}")' if deep else f'$."result-content".* ? (@ == "{urn}")'
+            await self._stated(found, schema=RESULTS, content_path=path, named=urn)
+            if found.problems == problems or not deep:
+                return
+            self._deep, found.problems = False, problems
 
     async def _stated(self, found: Found, named: str | None = None, **asked: Any) -> None:
         """Add what aspects say. A platform that cannot answer one of the questions is asked the others all the same."""

@@ -15,6 +15,7 @@ import mcp_types as t
 from ivcap_client import IVCAP, Artifact, Job
 from ivcap_client.exception import IvcapError
 from ivcap_mcp.errors import ToolError
+from ivcap_mcp.rendering import rendered
 from ivcap_mcp.settings import Settings
 from ivcap_mcp.text import clip, stripped
 
@@ -44,7 +45,7 @@ def next_call(tool: str, **arguments: Any) -> dict[str, Any]:
 
 def answer(structured: Mapping[str, Any], *extra: t.ContentBlock, lead: str = "", meta: Any = None) -> t.CallToolResult:
     """A success: the structured content, and the same as text for clients that show only that."""
-    text = json.dumps(structured, ensure_ascii=False, indent=1, default=str)
+    text = rendered(structured)
     content: list[t.ContentBlock] = [t.TextContent(text=f"{lead}\n{text}" if lead else text), *extra]
     return t.CallToolResult(content=content, structured_content=dict(structured), _meta=meta)
 

@@ -22,7 +22,7 @@ from types import FrameType
 KEPT = 1
 """Old log files kept beside the current one, as `<name>.1`."""
 
-MARKED = 50_000
+MARKED = 10_000
 """Microseconds between two marks of time at least."""
 _last_mark = 0
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._core.job_output import JobOutput
 from . import times
 from .guard import KEPT, MARKED
 from .job_record import LocalJob, of_record
@@ -21,27 +22,9 @@ MOST = 16_000
 LATE = 1_000_000
 """Microseconds after a job's end in which what it printed may still arrive in the log."""
 MOST_BESIDE = 20
+# A tool's log names the address it reports to, which is as good as a password while the tool runs.
+_ADDRESS = re.compile(r"(127\.0\.0\.1:\d+/s/)[\w-]+")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-
-
-@dataclass(frozen=True, slots=True)
-class JobOutput:
-    """What a tool printed between a job's start and its end.
-
-    Attributes:
-        text: It, or its last part.
-        size: Bytes of all of it.
-        others: URNs of jobs that the same process may have run meanwhile: some of the lines may be theirs.
-    """
-
-    text: str
-    size: int
-    others: tuple[str, ...] = ()
-
-    @property
-    def shortened(self) -> bool:
-        """Whether `text` is only the last part."""
-        return self.size > len(self.text.encode())
 
 
 def output(store: Store, job: LocalJob, most: int = MOST) -> JobOutput | None:
@@ -57,17 +40,23 @@ def output(store: Store, job: LocalJob, most: int = MOST) -> JobOutput | None:
     """
     if job.started_at is None:
         return None
+    others = _neighbours(store, job)
     start = times.parse(job.started_at)
-    end = None if job.finished_at is None else times.parse(job.finished_at) + LATE
+    end = None if job.finished_at is None else times.parse(job.finished_at)
+    if end is not None:
+        later = [times.parse(other.started_at) for other in others if other.started_at]
+        end = min([end + LATE, *(began for began in later if began > end)])
     log = store.hidden / "logs" / f"{slug(job.service_name)}.log"
     parts = [_between(file, start, end) for file in (Path(f"{log}.{KEPT}"), log)]
     if all(part is None for part in parts):
         return None
     whole = b"".join(part or b"" for part in parts)
-    text = _COLOURS.sub("", whole[-most:].decode("utf-8", "replace"))
-    if len(whole) > most:
+    text = _ADDRESS.sub(r"\1…", _COLOURS.sub("", whole.decode("utf-8", "replace")))
+    size = len(text.encode())
+    if size > most:
+        text = text.encode()[-most:].decode("utf-8", "ignore")
         text = text.partition("\n")[2] or text
-    return JobOutput(text, len(_COLOURS.sub("", whole.decode("utf-8", "replace")).encode()), _others(store, job))
+    return JobOutput(text, size, _meanwhile(job, others))
 
 
 def _between(log: Path, start: int, end: int | None) -> bytes | None:
@@ -97,8 +86,8 @@ def _marks(path: Path) -> list[tuple[int, int]]:
     return marks
 
 
-def _others(store: Store, job: LocalJob) -> tuple[str, ...]:
-    """Jobs of the same service that ran at the same time."""
+def _neighbours(store: Store, job: LocalJob) -> list[LocalJob]:
+    """Other jobs of the same service that have begun, the newest first."""
 
     def work(connection: Connection) -> list[tuple[str]]:
         return connection.execute(
@@ -107,12 +96,15 @@ def _others(store: Store, job: LocalJob) -> tuple[str, ...]:
             (job.service, job.id),
         ).fetchall()
 
-    others = [of_record(json.loads(text)) for (text,) in store.jobs.read(work)]
-    began, ended = job.started_at or "", job.finished_at
-    # Times are RFC 3339 in UTC with microseconds, so they sort as text.
+    return [of_record(json.loads(text)) for (text,) in store.jobs.read(work)]
+
+
+def _meanwhile(job: LocalJob, others: Sequence[LocalJob]) -> tuple[str, ...]:
+    """Those that ran at the same time. Times are RFC 3339 in UTC with microseconds, so they sort as text."""
+    began, ended = job.started_at or "", job.finished_at or "9"
     beside = [
         other.urn
         for other in others
-        if (other.started_at or "") <= (ended or "9") and (other.finished_at is None or other.finished_at >= began)
+        if (other.started_at or "") <= ended and (other.finished_at is None or other.finished_at >= began)
     ]
     return tuple(beside[:MOST_BESIDE])

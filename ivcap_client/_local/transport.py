@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from ivcap_client._core.job_output import JobOutput
 from ivcap_client._core.messages import BlockingBody, Body, Request, Response
 from ivcap_client.exception import ConfigError, NotConnected
 
 if TYPE_CHECKING:
     from ivcap_client._io.http import HttpTransport
 
-    from .job_output import JobOutput
     from .launch import Runner
     from .platform import LocalPlatform
     from .specs import ServiceSpec

@@ -1,4 +1,4 @@
-"""tar and zip: what is in them, and one member as bytes. Names of members are keys here; nothing is ever unpacked to."""
+"""tar and zip: what is in them, and one member as bytes. Names of members are keys here, never paths."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ BROKEN = (
 )
 """What the standard library raises on damaged archives; found by feeding it some."""
 PIECE = 64 * 1024
+MOST_HEADER = 256 * 1024
+"""Bytes of a tar header that extends another, such as one that holds a long name."""
 READ_ZIPS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
 """Others unpack without a bound on what comes out of one step."""
 NO_RANGES = (
@@ -87,17 +89,14 @@ def listing(source: Source, kind: str, under: str = "") -> dict[str, Any]:
             size += member.size
             if len(found) < MOST_MEMBERS:
                 found.append(member)
-    except Stopped as reached:
-        told["note"] = f"The list stops here: {reached}. There may be more."
-    except Unreadable as broken:
+    except Unreadable as reached:
         if not found:
             raise
-        told["note"] = f"The list stops here: {broken}."
+        more = " There may be more." if isinstance(reached, Stopped) else ""
+        told["note"] = f"The list stops here: {reached}.{more}"
     told |= {"members": [one.told() for one in found], "member_count": total, "unpacked_size": size}
     if total > len(found):
-        told["more"] = (
-            f"{total - len(found)} further members are not shown; give a directory as `member` to see its own."
-        )
+        told["more"] = f"{total - len(found)} more are not shown; give a directory as `member` to see what is in it."
     return told
 
 
@@ -119,7 +118,7 @@ def _members(source: Source, kind: str) -> Iterator[Member]:
             when = _when(info.date_time)
             yield Member(info.filename, info.file_size, "directory" if info.is_dir() else "file", when, note)
         return
-    for found in _tar(source):
+    for _, found in _tar(source):
         kinds = (("file", found.isfile()), ("directory", found.isdir()), ("link", found.issym() or found.islnk()))
         what = next((word for word, fits in kinds if fits), "special")
         note = f"leads to {clip(stripped(found.linkname), 200)}; links are not followed" if what == "link" else None
@@ -156,37 +155,30 @@ def _zip_member(archive: zipfile.ZipFile, name: str) -> Source | None:
     return Streamed(pieces(), info.file_size)
 
 
-def _tar(source: Source) -> Iterator[tarfile.TarInfo]:
+def _tar(source: Source) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
     """Headers, each without having read what it describes where that can be jumped over."""
     try:
-        if source.ranged:
-            archive = tarfile.open(fileobj=source, mode="r:")
-        else:
-            archive = tarfile.open(fileobj=_Forward(source.pieces()), mode="r|")
+        archive = (
+            tarfile.TarFile.open(fileobj=source, mode="r:", tarinfo=_Header)
+            if source.ranged
+            else tarfile.TarFile.open(fileobj=_Forward(source.pieces()), mode="r|", tarinfo=_Header)
+        )
         while (found := archive.next()) is not None:
-            archive.members = []  # it would remember all of them, and there may be millions
-            yield found
+            archive.members = []  # type: ignore[attr-defined]  # it would remember all, and there may be millions
+            yield archive, found
     except BROKEN as error:
         raise Unreadable(f"the tar is cut off or damaged here ({_said(error)})") from None
 
 
 def _tar_member(source: Source, name: str) -> Source | None:
-    mode = "r:" if source.ranged else "r|"
-    file = source if source.ranged else _Forward(source.pieces())
-    try:
-        archive = tarfile.open(fileobj=file, mode=mode)  # type: ignore[call-overload]
-        while (found := archive.next()) is not None:
-            archive.members = []
-            if found.name == name or stripped(found.name) == name:
-                break
-    except BROKEN as error:
-        raise Unreadable(f"the tar is cut off or damaged before such a member ({_said(error)})") from None
-    if found is None or found.isdir():
+    archive, found = next(
+        ((archive, found) for archive, found in _tar(source) if name in (found.name, stripped(found.name))),
+        (None, None),
+    )
+    if archive is None or found is None or found.isdir():
         return None
     if not found.isfile():
-        raise Unreadable(
-            f"this member is a link or a special file (leads to {clip(found.linkname, 200)!r}), no content"
-        )
+        raise Unreadable(f"this member has no content, it leads to {clip(stripped(found.linkname), 200)!r}")
     chosen = found
 
     def pieces() -> Iterator[bytes]:
@@ -198,6 +190,16 @@ def _tar_member(source: Source, name: str) -> Source | None:
             raise Unreadable(f"this member is cut off or damaged ({_said(error)})") from None
 
     return Streamed(pieces(), found.size)
+
+
+class _Header(tarfile.TarInfo):
+    """A header whose extensions (long names, attributes) are not larger than they ever need to be."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+        extends = (*tarfile.GNU_TYPES, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+        if self.type in extends and self.type != tarfile.GNUTYPE_SPARSE and self.size > MOST_HEADER:
+            raise Stopped(f"a header asks to read {self.size} bytes for a name")
+        return super()._proc_member(archive)  # type: ignore[misc]
 
 
 class _Forward(io.RawIOBase):

@@ -14,9 +14,8 @@ CELL = 100
 
 def schema(file: Any) -> dict[str, Any]:
     meta = file.metadata
-    columns = [
-        {"name": field.name[:CELL], "type": str(field.type)[:200]} for field in list(file.schema_arrow)[:COLUMNS]
-    ]
+    fields = list(file.schema_arrow)[:COLUMNS]
+    columns = [{"name": field.name[:CELL], "type": str(field.type)[:200]} for field in fields]
     told = {
         "columns": columns,
         "column_count": len(file.schema_arrow),

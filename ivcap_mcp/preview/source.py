@@ -163,9 +163,7 @@ class Streamed(Source):
             return self.size
         self._fill(MOST_HELD + 1)
         if not self._over:
-            raise Stopped(
-                f"where it ends is not known before {MOST_HELD // MIB} MiB of it were read, and that is enough"
-            )
+            raise Stopped(f"its end does not come within {MOST_HELD // MIB} MiB, and its structure starts there")
         return len(self._held)
 
     def window(self, first: int, length: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from datetime import datetime
 from typing import Any
@@ -15,11 +16,12 @@ from ivcap_client.exception import IvcapError
 from ivcap_mcp import collected, outside
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
-from ivcap_mcp.lineage import Walk
+from ivcap_mcp.fitting import fit
+from ivcap_mcp.lineage import FURTHER, Walk
 from ivcap_mcp.moments import AS_OF, moment_of
 from ivcap_mcp.preview.texts import seen
 from ivcap_mcp.request import Request
-from ivcap_mcp.results import answer, fitted, link, next_call
+from ivcap_mcp.results import answer, link, next_call
 from ivcap_mcp.text import clip, one_line, stripped
 from ivcap_mcp.tools.builtin import CURSOR, LIMIT, MAX_BYTES, READS, Builtin, output, schema, text
 
@@ -28,6 +30,8 @@ log = logging.getLogger("ivcap_mcp.artifacts")
 SCAN = 1_000
 """Artifacts looked at for one answer; the cursor goes on from there."""
 AT_ONCE = 8
+OWN = re.compile(r"urn:ivcap:schema[:.](artifact[\w-]*|order-[\w-]*artifact)\.\d+")
+"""What the platform itself states about an artifact; it stands in the answer in words."""
 PROVENANCE = 10.0
 """Seconds for what made and used an artifact."""
 
@@ -40,14 +44,11 @@ async def list_artifacts(backend: Backend, request: Request, given: dict[str, An
     else:
         found, reached, more = await _of_all(backend, given, skip, limit, at)
     listed = [facts(artifact) for artifact in found]
-    shown, size = fitted(listed, given.get("max_bytes", 20_000) - 400)
-    told: dict[str, Any] = {"artifacts": shown}
-    if size is not None:
-        told |= {"shortened": True, "size": size}
-    if more:
-        told["cursor"] = str(reached)
+    told: dict[str, Any] = {"artifacts": listed} | ({"cursor": str(reached)} if more else {}) | outside.MARK
     lead = "" if found else "No artifact fits." + (" Go on with `cursor`." if more else "")
-    return answer(told | outside.MARK, *(link(artifact) for artifact in found), lead=lead)
+    return answer(
+        fit(told, "artifacts", given.get("max_bytes", 20_000)), *(link(artifact) for artifact in found), lead=lead
+    )
 
 
 async def _of_all(
@@ -135,22 +136,21 @@ async def get_artifact(backend: Backend, request: Request, given: dict[str, Any]
     told = facts(artifact)
     about = [
         {"aspect": aspect.urn, "schema": aspect.schema, "content": seen(aspect.record.content)}
-        async for aspect in backend.ivcap.list_aspects(entity=artifact.urn, limit=20)
+        async for aspect in backend.ivcap.list_aspects(entity=artifact.urn, limit=50)
+        if not OWN.fullmatch(aspect.schema)
     ]
     told |= await _provenance(backend, request, artifact.urn)
     most = given.get("max_bytes", 20_000)
-    shown, size = fitted(about, max(500, most - 1_000))
-    told["aspects"] = shown
-    told |= {"shortened": True, "size": size} if size is not None else {}
-    told["next"] = next_call("preview_artifact", artifact=artifact.urn)
-    return answer(told | outside.MARK, link(artifact), lead=outside.LEAD)
+    told |= {"aspects": about, "next": next_call("preview_artifact", artifact=artifact.urn)} | outside.MARK
+    return answer(fit(told, "aspects", most), link(artifact), lead=outside.LEAD)
 
 
 async def _provenance(backend: Backend, request: Request, urn: str) -> dict[str, Any]:
     """What made it and what used it, each with the place where that is written."""
     until = time.monotonic() + min(PROVENANCE, max(1.0, request.left - 3))
     graph = await Walk(backend.ivcap, None, until).trace(urn, "both", 1)
-    made, used = [], []
+    made: list[dict[str, str]] = []
+    used: list[dict[str, str]] = []
     for edge, places in graph.edges:
         if edge.object == urn:
             (used if edge.upward else made).append({"by": edge.subject, "how": edge.relation, "source": places[0]})
@@ -159,8 +159,9 @@ async def _provenance(backend: Backend, request: Request, urn: str) -> dict[str,
         told["used_by_count"] = len(used)
     if not made and not used:
         told["provenance"] = "no provenance recorded"
-    if graph.notes:
-        told["provenance_notes"] = [one_line(note, 300) for note in graph.notes[:3]]
+    notes = [one_line(note, 300) for note in graph.notes if note != FURTHER]
+    if notes:
+        told["provenance_notes"] = notes[:3]
     return told
 
 

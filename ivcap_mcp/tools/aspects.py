@@ -11,10 +11,11 @@ from ivcap_client import Aspect
 from ivcap_mcp import outside
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
+from ivcap_mcp.fitting import fit
 from ivcap_mcp.moments import AS_OF, moment_of
 from ivcap_mcp.preview.texts import seen
 from ivcap_mcp.request import Request
-from ivcap_mcp.results import answer, fitted
+from ivcap_mcp.results import answer
 from ivcap_mcp.text import clip
 from ivcap_mcp.tools.builtin import ADDS, CURSOR, LIMIT, MAX_BYTES, READS, Builtin, output, schema, text
 
@@ -40,13 +41,9 @@ async def query_aspects(backend: Backend, request: Request, given: dict[str, Any
         cursor=given.get("cursor"),
     )
     found = [facts(aspect) async for aspect in listed]
-    shown, size = fitted(found, given.get("max_bytes", 20_000))
-    told: dict[str, Any] = {"aspects": shown}
-    if listed.cursor is not None:
-        told["cursor"] = listed.cursor
-    if size is not None:
-        told |= {"shortened": True, "size": size}
-    return answer(told | outside.MARK, lead=outside.LEAD if found else "No aspect fits.")
+    told: dict[str, Any] = {"aspects": found} | ({"cursor": listed.cursor} if listed.cursor else {}) | outside.MARK
+    lead = outside.LEAD if found else "No aspect fits."
+    return answer(fit(told, "aspects", given.get("max_bytes", 20_000)), lead=lead)
 
 
 async def get_aspect(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
@@ -57,11 +54,8 @@ async def get_aspect(backend: Backend, request: Request, given: dict[str, Any]) 
         for name in ("asserter", "retracter", "replaces", "policy")
         if (value := getattr(aspect, name)) is not None
     }
-    content, size = fitted(told.pop("content", None), given.get("max_bytes", 20_000) - 800)
-    told["content"] = content
-    if size is not None:
-        told |= {"shortened": True, "size": size}
-    return answer(told | outside.MARK, lead=outside.LEAD)
+    told |= outside.MARK | {"content": told.pop("content", None)}
+    return answer(fit(told, "content", given.get("max_bytes", 20_000)), lead=outside.LEAD)
 
 
 def facts(aspect: Aspect) -> dict[str, Any]:
@@ -125,15 +119,13 @@ async def search_datafabric(backend: Backend, request: Request, given: dict[str,
         cursor=given.get("cursor"),
     )
     items = seen(list(found.items), depth=64)
-    shown, size = fitted(items, given.get("max_bytes", 20_000) - 400)
-    told: dict[str, Any] = {"items": shown}
+    told: dict[str, Any] = {"items": items} | outside.MARK
     if found.at_time is not None:
         told["at_time"] = str(found.at_time)
     if found.cursor is not None:
         told["cursor"] = found.cursor
-    if size is not None:
-        told |= {"shortened": True, "size": size}
-    return answer(told | outside.MARK, lead=outside.LEAD if items else "Nothing fits.")
+    lead = outside.LEAD if items else "Nothing fits."
+    return answer(fit(told, "items", given.get("max_bytes", 20_000)), lead=lead)
 
 
 def _refuse_said(given: dict[str, Any]) -> None:
@@ -229,7 +221,7 @@ TOOLS = (
     Builtin(
         t.Tool(
             name="search_datafabric",
-            description="Ask the datafabric a Datalog (Mangle) query. Deployments only; query_aspects works everywhere.",
+            description="Ask the datafabric a Datalog (Mangle) query. Deployments only; elsewhere use query_aspects.",
             input_schema=schema(
                 ("query",),
                 query=text("Datalog program"),

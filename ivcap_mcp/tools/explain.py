@@ -14,9 +14,10 @@ from ivcap_client.exception import IvcapError
 from ivcap_mcp import outside
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.explain import MOST_DIFFERENCES, in_words, nearest
+from ivcap_mcp.fitting import fit
 from ivcap_mcp.preview.texts import seen
 from ivcap_mcp.request import Request
-from ivcap_mcp.results import answer, fitted, next_call
+from ivcap_mcp.results import answer, next_call
 from ivcap_mcp.text import clip, one_line, stripped
 from ivcap_mcp.tools.builtin import MAX_BYTES, READS, Builtin, output, schema, text
 
@@ -32,7 +33,7 @@ MOST_OUTPUT = 6_000
 
 
 async def explain_job(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
-    job = await backend.job(given["job"])
+    job, most = await backend.job(given["job"]), given.get("max_bytes", 20_000)
     status = job.status(refresh=False).value
     told: dict[str, Any] = {"job": job.urn, "status": status, "service": job.service}
     told |= {
@@ -55,11 +56,13 @@ async def explain_job(backend: Backend, request: Request, given: dict[str, Any])
     told |= _advice(job, status, told)
     order = ("job", "status", "service", "error", "advice", "next", "compared", "traceback_end", "events", "output")
     told = {key: told[key] for key in (*order, *told) if key in told}
-    shown, size = fitted(seen(told), given.get("max_bytes", 20_000) - 400)
-    if size is not None:
-        shown = shown if isinstance(shown, dict) else {"job": job.urn, "status": status}
-        shown |= {"shortened": True, "size": size}
-    return answer(shown | outside.MARK, lead=f"{_lead(job, status)} {outside.LEAD}")
+    told = seen(told) | outside.MARK
+    if "output" in told:
+        told["output"] = told["output"][-(most // 3) :]  # the end tells more than the beginning
+    for part in ("events", "output", "traceback_end", "next", "compared", "error"):
+        if part in told:
+            told = fit(told, part, most)
+    return answer(told, lead=f"{_lead(job, status)} {outside.LEAD}")
 
 
 async def _within(part: Any, backend: Backend, job: Job, told: dict[str, Any], missing: list[str]) -> None:

@@ -13,12 +13,13 @@ from ivcap_client import Artifact
 from ivcap_mcp import outside
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
+from ivcap_mcp.fitting import fit
 from ivcap_mcp.preview import archives, look
 from ivcap_mcp.preview.bounds import MIB, MOST_HELD, Unreadable
 from ivcap_mcp.preview.source import Source, looked_into
 from ivcap_mcp.preview.texts import seen
 from ivcap_mcp.request import Request
-from ivcap_mcp.results import answer, fitted, link, next_call
+from ivcap_mcp.results import answer, link, next_call
 from ivcap_mcp.text import clip, stripped
 from ivcap_mcp.tools.builtin import MAX_BYTES, READS, Builtin, output, schema, text
 
@@ -50,11 +51,7 @@ async def preview_artifact(backend: Backend, request: Request, given: dict[str, 
 
     found = await _looked(artifact, request, work, member)
     told = _facts(artifact, member) | {"kind": found.kind}
-    preview = seen(found.told)
-    shown, size = fitted(preview, given.get("max_bytes", 20_000) - 800)
-    told["preview"] = shown
-    if size is not None:
-        told |= {"shortened": True, "size_of_preview": size}
+    told["preview"] = seen(found.told)
     if found.kind in ("text", "table", "json", "ndjson"):
         arguments = {"artifact": artifact.urn} | ({"member": member} if member else {})
         told["next"] = next_call("read_artifact", **arguments, offset=0)
@@ -62,7 +59,8 @@ async def preview_artifact(backend: Backend, request: Request, given: dict[str, 
     if found.image is not None:
         data, mime = found.image
         extra.append(t.ImageContent(data=base64.b64encode(data).decode("ascii"), mime_type=mime))
-    return answer(told | outside.MARK, *extra, lead=outside.LEAD)
+    told |= outside.MARK
+    return answer(fit(told, "preview", given.get("max_bytes", 20_000)), *extra, lead=outside.LEAD)
 
 
 def _directory(subject: look.Subject, missing: look.NoMember) -> look.Look:

@@ -43,7 +43,7 @@ async def upload_artifact(backend: Backend, request: Request, given: dict[str, A
             + (f", not {' and '.join(ways)}." if ways else "."),
             "`path` must lie under an allowed directory; `size` gives you an address to send a large file to.",
         )
-    common = {name: given.get(name) for name in ("policy", "collection")}
+    common: dict[str, Any] = {name: given.get(name) for name in ("policy", "collection")}
     if ways == ["text"]:
         artifact = await _from_text(backend, given, common)
     elif ways == ["path"]:
