@@ -83,7 +83,8 @@ class Dispatch:
         elif builtin is not None:
             _checked(builtin, given)
             if builtin.definition.name == "run_service":
-                await request_for(await known(self._backend, given["service"]), given["input"])
+                entry = await known(self._backend, given["service"])
+                await request_for(entry, given["input"])
         asked = confirm.question(params.name, given, service=entry.name if entry else None)
         return given, await confirm.agreed(ctx, params, asked, told, self._backend.settings.ask)
 

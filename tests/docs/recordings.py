@@ -1,7 +1,7 @@
 """Recorded terminal output for the pages: real sessions on the demo's data, run anew and compared by a test.
 
-`python -m tests.docs.recordings` writes them to `docs/recordings`. URNs are shortened there; otherwise they are what the
-commands said.
+`python -m tests.docs.recordings` writes them to `docs/recordings`. URNs are shortened there; otherwise they are what
+the commands said.
 """
 
 from __future__ import annotations

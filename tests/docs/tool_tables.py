@@ -1,4 +1,4 @@
-"""The built-in tools and prompts on `docs/reference/tools.md`, made from their definitions.
+"""The built-in tools on `docs/reference/tools.md`, made from their definitions.
 
 `python -m tests.docs.tool_tables` rewrites them.
 """
@@ -10,7 +10,6 @@ from typing import Any
 
 import mcp_types as t
 
-from ivcap_mcp.prompts import PROMPTS
 from ivcap_mcp.tools import BUILTINS
 from tests.docs.pages import DOCS
 
@@ -52,23 +51,12 @@ def section(tool: t.Tool) -> str:
     return f"### {tool.name}\n\n{tool.description}\n\n{table(tool)}\n"
 
 
-def prompts() -> str:
-    """The prompts as a table."""
-    lines = ["| Prompt | Arguments | Title |", "|---|---|---|"]
-    for prompt in (one.definition for one in PROMPTS):
-        given = [f"`{one.name}`{'' if one.required else ' (optional)'}" for one in prompt.arguments or ()]
-        lines.append(f"| `{prompt.name}` | {', '.join(given)} | {prompt.title} |")
-    return "\n".join(lines) + "\n"
-
-
 def rewritten(page: str) -> str:
-    """The page with the parts between the marks as they must be."""
-    parts = {"tools": "\n".join(section(builtin.definition) for builtin in BUILTINS), "prompts": prompts()}
-    for name, text in parts.items():
-        before, mark, rest = page.partition(f"<!-- {name} -->\n")
-        _, end, after = rest.partition(f"<!-- end {name} -->")
-        page = f"{before}{mark}\n{text}\n{end}{after}"
-    return page
+    """The page with the part between the marks as it must be."""
+    before, mark, rest = page.partition("<!-- tools -->\n")
+    _, end, after = rest.partition("<!-- end tools -->")
+    text = "\n".join(section(builtin.definition) for builtin in BUILTINS)
+    return f"{before}{mark}\n{text}\n{end}{after}"
 
 
 if __name__ == "__main__":
