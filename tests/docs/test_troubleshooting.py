@@ -16,8 +16,12 @@ from tests.docs.pages import DOCS, PAGES, ROOT, rows, section
 
 PAGE = (DOCS / "guides" / "troubleshooting.md").read_text(encoding="utf-8")
 SOURCES = [path for name in ("ivcap_client", "ivcap_mcp") for path in (ROOT / name).rglob("*.py")]
-MEANT_FOR = ("## Protocol errors", "## Services that are no tools", "## When a command or the server does not start")
-MEANT_FOR += ("## Tools of the local platform",)
+MEANT_FOR = (
+    "## Protocol errors",
+    "## Services that are no tools",
+    "## When a command or the server does not start",
+    "## Tools of the local platform",
+)
 
 
 def said(path: Path) -> Iterator[str]:
