@@ -18,6 +18,7 @@ from ivcap_client._core.port import Auth, Port, Retry, Target, run
 from ivcap_client._io.runtime import AsyncPort, BlockingPort, Once, Transport
 from ivcap_client.artifact import Artifact
 from ivcap_client.aspect import Aspect
+from ivcap_client.auth import identity_of
 from ivcap_client.data import Data
 from ivcap_client.exception import ConfigError
 from ivcap_client.job import Job
@@ -116,6 +117,11 @@ class IVCAP(Data):
     def url(self) -> str:
         """Address of the platform; `file://…` in local mode."""
         return self._target.url
+
+    @property
+    def identity(self) -> str:
+        """As whom it asks, hashed: the same for every client of one user, also after a token was renewed."""
+        return identity_of(self._target.auth)
 
     # Services
 

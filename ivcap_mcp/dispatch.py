@@ -16,6 +16,7 @@ from ivcap_mcp.backend import Backend
 from ivcap_mcp.catalog import Entry
 from ivcap_mcp.errors import ToolError, as_result, tool_error, unknown_tool
 from ivcap_mcp.inputs import request_for
+from ivcap_mcp.progress import Telling
 from ivcap_mcp.request import Request
 from ivcap_mcp.schemas.reading import Doc, read
 from ivcap_mcp.tasks import Tasks
@@ -23,9 +24,6 @@ from ivcap_mcp.tools import Builtin
 from ivcap_mcp.tools.services import known
 
 Context = ServerRequestContext[Any, Any]
-
-GRACE = 5.0
-"""Seconds past the longest wait after which a call is given up for good: nothing should ever take them."""
 
 
 class Dispatch:
@@ -47,12 +45,13 @@ class Dispatch:
                 if question is not None:
                     return question
             # The person's time to think is over before the call's time begins.
-            request = Request(ctx, time.monotonic() + settings.max_wait)
-            with anyio.fail_after(settings.max_wait + GRACE):
+            now = time.monotonic()
+            request = Request(ctx, now + settings.max_wait, Telling(now, settings.progress_gap, settings.heartbeat))
+            with anyio.fail_after(settings.max_wait):
                 if entry is not None:
-                    return await self._service(request, entry, given)
+                    return await request.told(self._service(request, entry, given))
                 assert builtin is not None
-                return await self._builtin(request, builtin, given)
+                return await request.told(self._builtin(request, builtin, given))
         except TimeoutError as error:
             if isinstance(error, IvcapError):
                 return as_result(tool_error(error))
