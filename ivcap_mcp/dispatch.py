@@ -11,7 +11,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
 from ivcap_client.exception import IvcapError
-from ivcap_mcp import arguments, calls, confirm, tasks
+from ivcap_mcp import arguments, calls, confirm, profiles, tasks
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.catalog import Entry
 from ivcap_mcp.errors import ToolError, as_result, tool_error, unknown_tool
@@ -39,6 +39,8 @@ class Dispatch:
         entry = None if builtin else await self._backend.catalog.find(params.name)
         if builtin is None and entry is None:
             raise unknown_tool(params.name)
+        shown = builtin.definition.input_schema if builtin else entry.tool.input_schema if entry else {}
+        given = profiles.taken(given, shown, profiles.of(settings.schema_profile, ctx.session))
         try:
             if settings.confirm and self.asks(params.name):
                 given, question = await self._confirmed(ctx, params, builtin, entry, given)
