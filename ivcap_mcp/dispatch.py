@@ -18,6 +18,7 @@ from ivcap_mcp.errors import ToolError, as_result, tool_error, unknown_tool
 from ivcap_mcp.inputs import request_for
 from ivcap_mcp.request import Request
 from ivcap_mcp.tasks import Tasks
+from ivcap_mcp.text import clip
 from ivcap_mcp.tools import Builtin
 from ivcap_mcp.tools.services import known
 
@@ -37,17 +38,20 @@ class Dispatch:
         """The tool's result; or the question that comes before it, or the task that it becomes."""
         settings, given = self._backend.settings, params.arguments or {}
         builtin = self._builtins.get(params.name)
-        entry = None if builtin else await self._backend.catalog.find(params.name)
-        if builtin is None and entry is None:
-            raise unknown_tool(params.name)
+        began = time.monotonic()
         try:
+            with anyio.fail_after(settings.max_wait):
+                entry = None if builtin else await self._backend.catalog.find(params.name)
+            left = began + settings.max_wait - time.monotonic()
+            if builtin is None and entry is None:
+                raise self._unknown(params.name)
             if settings.confirm and self.asks(params.name):
                 given, question = await self._confirmed(ctx, params, builtin, entry, given)
                 if question is not None:
                     return question
             # The person's time to think is over before the call's time begins.
-            request = Request(ctx, time.monotonic() + settings.max_wait)
-            with anyio.fail_after(settings.max_wait + GRACE):
+            request = Request(ctx, time.monotonic() + left)
+            with anyio.fail_after(left + GRACE):
                 if entry is not None:
                     return await self._service(request, entry, given)
                 assert builtin is not None
@@ -60,6 +64,16 @@ class Dispatch:
             raise
         except Exception as error:
             return as_result(tool_error(error))
+
+    def _unknown(self, name: str) -> Exception:
+        """There is no such tool; or nobody knows, while the platform cannot be read."""
+        failure = self._backend.catalog.failure
+        if failure is None:
+            return unknown_tool(name)
+        told = tool_error(failure)
+        return ToolError(
+            told.code, f"Whether there is a tool {clip(name, 100)!r} is not known: {told.message}", told.next
+        )
 
     def asks(self, name: str) -> bool:
         """Whether the user is asked before this tool is called, where asking is on."""
