@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SHORTEST_TOKEN = 16
+"""Characters below which what is kept is no token of ours: a write cut off, or a file emptied."""
 DRAIN = 5
 """Seconds that requests under way may take when the server is told to end."""
 
@@ -163,15 +166,28 @@ def own_token(folder: Path) -> str:
     """
     file = folder / "http-token"
     try:
-        if file.exists():
-            return file.read_text(encoding="ascii").strip()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        token = secrets.token_urlsafe(32)
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text(encoding="ascii").strip()
+        if not file.exists():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_token(file)
+        token = file.read_text(encoding="ascii").strip()
     except OSError as error:
         raise ConfigError(f"the token in {file} cannot be kept: {error.strerror}") from None
-    with os.fdopen(handle, "w", encoding="ascii") as out:
-        out.write(token)
+    except UnicodeDecodeError:
+        token = ""
+    if len(token) < SHORTEST_TOKEN:  # an empty one would leave the door open
+        raise ConfigError(f"{file} holds no usable token; remove it, and the next start makes a new one")
     return token
+
+
+def _make_token(file: Path) -> None:
+    """Put a whole token in place, or, where another server was faster, leave its token."""
+    partial = file.with_name(f".{file.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as out:
+            out.write(secrets.token_urlsafe(32))
+            out.flush()
+            os.fsync(out.fileno())
+        with suppress(FileExistsError):
+            os.link(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -35,7 +35,7 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError("--auth none serves anybody who reaches the port, so it binds to loopback only")
     token = own_token(target.state_dir(env)) if given.auth == "token" else None
     hosts = dict.fromkeys((*LOOPBACK, given.host, *given.allow_host))
-    app = http_app(server, tokens=[token] if token else (), hosts=hosts, stateless=given.stateless)
+    app = http_app(server, tokens=() if token is None else (token,), hosts=hosts, stateless=given.stateless)
     anyio.run(partial(serve_http, server, app, given.host, given.port, on_ready=partial(_snippet, token)))
     return 0
 
@@ -60,6 +60,7 @@ def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, di
         tools=given.tools,
         pins=tuple(given.pin),
         max_wait=given.max_wait,
+        **({"default_wait": 0.0} if getattr(given, "no_wait", False) else {}),
         on_cancel=given.on_cancel,
         allow_roots=target.roots(allowed, env) if stdio else (),
         state_dir=target.state_dir(env),

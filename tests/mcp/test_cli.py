@@ -111,6 +111,9 @@ def test_without_waiting_the_handle_is_printed(target: list[str]) -> None:
         (["tools", "--url", "https://x.example"], "IVCAP_JWT"),
         (["services", "add", "/no/such/tool.py"], "/no/such/tool.py"),
         (["platform", "--host", "0.0.0.0"], "--token"),
+        (["platform", "--port", "99999"], "65535"),
+        (["serve", "--transport", "http", "--port", "-1"], "65535"),
+        (["demo", "--out", "/dev/null/below-a-file"], "/dev/null/below-a-file"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_names_what_is_wrong(arguments: list[str], words: str, tmp_path: Path) -> None:
@@ -146,6 +149,14 @@ def test_services_are_added_listed_and_removed(tmp_path: Path) -> None:
     again = ivcap_mcp("services", "remove", "mine", *where)
     assert again.returncode == 1
     assert "was not there" in again.stdout
+
+
+def test_a_service_s_own_tool_is_not_waited_for_either(target: list[str]) -> None:
+    ran = ivcap_mcp("call", "rehearsal", "--arg", "seconds=15", "--no-wait", "--json", *target)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert told["status"] in ("scheduled", "executing")
+    assert told["next"]["tool"] == "get_job"
 
 
 def test_settings_are_read_from_a_named_file_and_only_those_of_ours(tmp_path: Path) -> None:
