@@ -90,9 +90,12 @@ async def run_runner(
         trust_directory: The directory was named by the user, so its `services/*.toml` may run.
 
     Raises:
-        RunnerError: Why it cannot serve.
+        RunnerError: Why it cannot serve; also a setting in the environment that is no number.
     """
-    limits = Limits()
+    try:
+        limits = Limits()
+    except ValueError as problem:
+        raise RunnerError(str(problem)) from None
     limits = limits if idle is None else replace(limits, idle=idle)
     base_dir = _prepared(base_dir)
     lock = await takeover.take_lock(base_dir, limits, foreground=foreground, say=say or log.info)

@@ -64,7 +64,7 @@ def test_tools_lists_what_a_client_would_see(target: list[str]) -> None:
 
 
 def test_a_call_shows_progress_as_plain_lines_and_prints_the_result(target: list[str]) -> None:
-    ran = ivcap_mcp("call", "rehearsal", "--arg", "steps=2", "--arg", "say=text", *target)
+    ran = ivcap_mcp("call", "rehearsal", "--arg", "steps=2", "--arg", "seconds=1", "--arg", "say=text", *target)
     assert ran.returncode == 0, ran.stderr
     assert "Part 1 of 2 done" in ran.stderr
     assert "\x1b" not in ran.stderr
@@ -121,6 +121,15 @@ def test_wrong_usage_is_exit_code_2_and_names_what_is_wrong(arguments: list[str]
     assert ran.returncode == 2, ran.stdout + ran.stderr
     assert words in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "nan", "inf"])
+def test_a_time_limit_that_is_no_number_is_told_before_a_job_depends_on_it(value: str, tmp_path: Path) -> None:
+    for command in (["tools"], ["platform", "--port", "0"]):
+        ran = ivcap_mcp(*command, "--local-dir", str(tmp_path / "store"), IVCAP_RUNNER_START=value)
+        assert ran.returncode == 2, ran.stdout + ran.stderr
+        assert f"IVCAP_RUNNER_START='{value}'" in ran.stderr
+        assert "Traceback" not in ran.stderr
 
 
 def test_options_of_the_embedded_platform_are_refused_with_a_deployment(tmp_path: Path) -> None:
@@ -180,7 +189,8 @@ def test_a_platform_is_served_and_stopped_from_another_terminal(tmp_path: Path) 
     assert "serves http://127.0.0.1:" in first
     stopped = ivcap_mcp("platform", "--stop", *where)
     assert "has ended" in stopped.stdout
-    rest, _ = process.communicate(timeout=30)
-    assert process.returncode == 0, rest
+    rest = process.stdout.read()  # `communicate` would lose what `readline` has in its buffer already
+    process.stdout.close()
+    assert process.wait(30) == 0, rest
     assert "every user of this machine" in rest
     assert "no platform is running" in ivcap_mcp("platform", "--stop", *where).stdout
