@@ -24,6 +24,8 @@ from ivcap_client.exception import (
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 3
+SHORTEST_SECRET = 6
+"""Characters of a credential below which it is not looked for in replies: what it matches would be chance."""
 
 
 async def call(port: Port, request: Request) -> Response:
@@ -81,6 +83,7 @@ class _Exchange:
                 if reply.status == 401 and await self._renewed(prepared):
                     self.attempt -= 1
                     continue
+                reply = _without_credential(reply, prepared)
                 asked = retry_after(reply.headers)
                 failure = error_for(self.request.what, reply, local=self.port.target.local, retry_after=asked)
                 again = self.request.safe and reply.status in WORTH_A_TRY
@@ -115,8 +118,9 @@ class _Exchange:
                 f"could not {self.request.what}: the platform answered with redirects that lead nowhere"
             )
         if origin(to) != origin(base):
+            scheme, host, port = origin(to)
             raise ProtocolError(
-                f"could not {self.request.what}: the platform redirects to another origin ({origin(to)}), "
+                f"could not {self.request.what}: the platform redirects to another origin ({scheme}://{host}:{port}), "
                 "where neither the credential nor the data may go"
             )
         if reply.status in (307, 308) or self.request.method in ("GET", "HEAD"):
@@ -145,6 +149,15 @@ def authorised(target: Target, request: Request) -> Request:
         if not name.isascii() or "\n" in value or "\r" in value or "\0" in value or not value.isprintable():
             raise InvalidInput(f"could not {request.what}: the header {name!r} holds characters that cannot be sent")
     return dataclasses.replace(request, headers=headers)
+
+
+def _without_credential(reply: Response, sent: Request) -> Response:
+    """A refusal as it may be told and logged: some gateways and debug pages repeat the request's headers in it."""
+    secret = sent.headers.get("authorization", "").partition(" ")[2].strip()
+    if len(secret) < SHORTEST_SECRET:
+        return reply
+    headers = {name: value.replace(secret, "…") for name, value in reply.headers.items()}
+    return Response(reply.status, headers, reply.body.replace(secret.encode(), "…".encode()))
 
 
 def absolute(target: Target, where: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -60,7 +61,6 @@ def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, di
         tools=given.tools,
         pins=tuple(given.pin),
         max_wait=given.max_wait,
-        **({"default_wait": 0.0} if getattr(given, "no_wait", False) else {}),
         on_cancel=given.on_cancel,
         allow_roots=target.roots(allowed, env) if stdio else (),
         state_dir=target.state_dir(env),
@@ -68,6 +68,8 @@ def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, di
         local=local,
         refresh=LOCAL_REFRESH if local else 60.0,
     )
+    if getattr(given, "no_wait", False):
+        settings = replace(settings, default_wait=0.0)
     return build_server(ivcap, settings), env
 
 

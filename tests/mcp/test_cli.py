@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from ivcap_client.platform import stop_platform
 from ivcap_mcp import examples
 
 REHEARSAL = str(examples.path("rehearsal.py"))
+RUN = '{"service": "urn:ivcap:service:00000000-0000-0000-0000-000000000001", "input": {}}'
 
 
 def ivcap_mcp(*arguments: str, given: str | None = None, **env: str) -> subprocess.CompletedProcess[str]:
@@ -145,6 +148,40 @@ def test_a_deployment_that_does_not_answer_is_exit_code_3_without_the_token() ->
     assert "secret-token" not in ran.stderr + ran.stdout
 
 
+class _Echo(BaseHTTPRequestHandler):
+    """Refuses everything, repeating the request's headers, as debug pages of gateways do."""
+
+    status = 401
+
+    def do_GET(self) -> None:
+        body = json.dumps({"message": f"you sent {dict(self.headers)}"}).encode()
+        self.send_response(self.status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.send_header("x-echo", str(self.headers["authorization"]))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_platform_that_repeats_the_token_in_its_refusal_does_not_make_us_tell_it(status: int) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Echo,), {"status": status})) as platform:
+        threading.Thread(target=platform.serve_forever, daemon=True).start()
+        try:
+            url = f"http://127.0.0.1:{platform.server_port}"
+            for arguments in (["tools"], ["call", "list_artifacts"], ["call", "run_service", "--input", RUN]):
+                ran = ivcap_mcp(*arguments, "--log-level", "debug", IVCAP_URL=url, IVCAP_JWT="secret-token")
+                assert ran.returncode != 0
+                assert "you sent" in ran.stderr
+                assert "unknown_service" not in ran.stderr
+                assert "secret-token" not in ran.stderr + ran.stdout
+        finally:
+            platform.shutdown()
+
+
 def test_services_are_added_listed_and_removed(tmp_path: Path) -> None:
     where = ["--local-dir", str(tmp_path / "store")]
     assert "no service was added" in ivcap_mcp("services", "list", *where).stdout
@@ -166,6 +203,24 @@ def test_a_service_s_own_tool_is_not_waited_for_either(target: list[str]) -> Non
     told = json.loads(ran.stdout)
     assert told["status"] in ("scheduled", "executing")
     assert told["next"]["tool"] == "get_job"
+
+
+def test_a_service_that_does_not_start_is_named_with_its_last_words(tmp_path: Path) -> None:
+    tool = tmp_path / "broken.py"
+    tool.write_text('import sys\nsys.exit("no model file was found")\n')
+    where = ["--local-dir", str(tmp_path / "store"), "--service", f"broken={sys.executable} {tool}"]
+    try:
+        listed = ivcap_mcp("tools", *where)
+        assert "not published: broken: failed" in listed.stdout
+        assert "no model file was found" in listed.stdout
+        by_name = ivcap_mcp("call", "broken", *where)
+        run = ivcap_mcp("call", "run_service", "--input", '{"service": "broken", "input": {}}', *where)
+        for ran in (by_name, run):
+            assert ran.returncode == 1
+            assert ran.stderr.startswith("service_failed:"), ran.stderr
+            assert "no model file was found" in ran.stderr
+    finally:
+        stop_platform(tmp_path / "store", force=True)
 
 
 def test_settings_are_read_from_a_named_file_and_only_those_of_ours(tmp_path: Path) -> None:
