@@ -162,7 +162,10 @@ async def _order(backend: Backend, intent: Submission, body: Any) -> Job:
             raise _unknown(intent, str(error)) from error
         job = found
     log.info("job %s ordered from %s (submission %s)", job.urn, intent.service, intent.id)
-    await anyio.to_thread.run_sync(backend.journal.ordered, intent, job.urn)
+    try:
+        await anyio.to_thread.run_sync(backend.journal.ordered, intent, job.urn)
+    except OSError as error:  # the job runs, so its caller gets it; only its submission's id will not find it
+        log.warning("job %s could not be noted in the journal: %s", job.urn, error)
     return job
 
 

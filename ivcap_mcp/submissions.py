@@ -6,6 +6,7 @@ cut off by a crash is skipped when the journal is read.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -115,8 +116,13 @@ class Journal:
         file = self._open()
         try:
             with self._writing:
-                # One write of a short line to a file opened for appending is not torn by other processes.
-                os.write(file, data)
+                # One write of a short line to a file opened for appending is not torn by other processes. Where the
+                # disk was full, or power was lost, in the middle of the last line, ours must not be lost with it.
+                size = os.fstat(file).st_size
+                if size and os.pread(file, 1, size - 1) != b"\n":
+                    data = b"\n" + data
+                if os.write(file, data) < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
                 self._written += 1
                 mine = self._written
             if durable:
@@ -130,7 +136,7 @@ class Journal:
             os.close(file)
 
     def _open(self) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
         try:
             return os.open(self.path, flags, 0o600)
         except FileNotFoundError:

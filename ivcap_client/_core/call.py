@@ -83,7 +83,7 @@ class _Exchange:
                 if reply.status == 401 and await self._renewed(prepared):
                     self.attempt -= 1
                     continue
-                reply = _without_credential(reply, prepared)
+                reply = without_credential(reply, prepared)
                 asked = retry_after(reply.headers)
                 failure = error_for(self.request.what, reply, local=self.port.target.local, retry_after=asked)
                 again = self.request.safe and reply.status in WORTH_A_TRY
@@ -151,7 +151,7 @@ def authorised(target: Target, request: Request) -> Request:
     return dataclasses.replace(request, headers=headers)
 
 
-def _without_credential(reply: Response, sent: Request) -> Response:
+def without_credential(reply: Response, sent: Request) -> Response:
     """A refusal as it may be told and logged: some gateways and debug pages repeat the request's headers in it."""
     secret = sent.headers.get("authorization", "").partition(" ")[2].strip()
     if len(secret) < SHORTEST_SECRET:

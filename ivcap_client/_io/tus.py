@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any
 
-from ivcap_client._core.call import authorised, is_foreign
+from ivcap_client._core.call import authorised, is_foreign, without_credential
 from ivcap_client._core.messages import MIB, Request, Response
 from ivcap_client._core.port import Port
 from ivcap_client._core.retry import pause, retry_after
@@ -176,9 +176,10 @@ class _Line:
         return _offset(self._sent(Request("PATCH", self._href, headers=headers, body=body, what=WHAT)))
 
     def _sent(self, request: Request) -> Response:
-        reply = self._port.wire(authorised(self._port.target, request))
+        request = authorised(self._port.target, request)
+        reply = self._port.wire(request)
         if reply.status >= 300:
-            local = self._port.target.local
+            local, reply = self._port.target.local, without_credential(reply, request)
             raise error_for(request.what, reply, local=local, retry_after=retry_after(reply.headers))
         return reply
 

@@ -124,6 +124,16 @@ def _prepared(base_dir: Path | str) -> Path:
     return base_dir
 
 
+def _take_down(file: Path, token: str) -> None:
+    """Remove `runner.json` if it is ours: in a directory removed and made anew it tells of somebody else."""
+    try:
+        ours = json.loads(file.read_bytes()).get("token") == token
+    except (OSError, ValueError):
+        return
+    if ours:
+        file.unlink(missing_ok=True)
+
+
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling, which would end the process before the tools are."""
 
@@ -224,7 +234,7 @@ class _Runner:
                 watching.cancel()
         finally:
             routes.leaving = True
-            file.unlink(missing_ok=True)  # first, so that nobody is sent here any more
+            _take_down(file, own)  # first, so that nobody is sent here any more
             await self._dispatcher.close(STOPPED)
             self._dispatcher.changes.close()
             server.should_exit = True
