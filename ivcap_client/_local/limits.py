@@ -12,8 +12,8 @@ def _number(name: str, default: float) -> float:
         value = float(text) if text else default
     except ValueError:
         raise ValueError(f"{name}={text!r} is not a number") from None
-    if value < 0:
-        raise ValueError(f"{name}={text!r} is below 0")
+    if not 0 <= value < float("inf"):  # no number at all would make a wait endless
+        raise ValueError(f"{name}={text!r} is not a number of seconds, 0 or more")
     return value
 
 

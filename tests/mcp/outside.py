@@ -94,7 +94,8 @@ class Outside:
 
     async def answer(self, asked: Asked, writer: Writer) -> None:
         """The right answer."""
-        status, value, more = 200, self._value(asked), {}
+        more: dict[str, Any] = {}
+        status, value = 200, self._value(asked)
         if asked.step == "events":
             await reply(writer, 200, self.events or _events(), {"content-type": "text/event-stream"})
             return

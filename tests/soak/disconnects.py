@@ -69,7 +69,9 @@ async def _over_http(soak: Soak, name: str, one: Callable[[Watched, int], Awaita
         found = await soak.settled(base)
         after = await server.calm()
         what = f"{times} broken calls over {name}: "
-        soak.exactly(what + "jobs that were told and succeeded", sum(found.get(j) == "succeeded" for j in jobs), len(jobs))
+        soak.exactly(
+            what + "jobs that were told and succeeded", sum(found.get(j) == "succeeded" for j in jobs), len(jobs)
+        )
         soak.exactly(what + "jobs that did not succeed", sum(status != "succeeded" for status in found.values()), 0)
         for kind, slack in (("tasks", 0), ("sockets", 2), ("files", 4), ("threads", 40), ("watched", 0), ("peers", 0)):
             most = before[kind] + slack if kind not in ("threads", "watched", "peers") else slack

@@ -88,7 +88,8 @@ class Soak:
             found = self.jobs(base)
             return found if all(status in ("succeeded", "failed", "error") for status in found.values()) else None
 
-        return await until(lambda: asyncio.to_thread(over), "all jobs having ended")
+        ended: dict[str, str] = await until(lambda: asyncio.to_thread(over), "all jobs having ended")
+        return ended
 
 
 async def until(holds: Callable[[], Any], what: str, seconds: float = LONG) -> Any:
