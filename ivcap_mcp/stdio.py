@@ -24,9 +24,17 @@ async def serve_stdio(server: Server[Any]) -> None:
         tasks.start_soon(_end_on_signal)
         async with stdio_server() as (read, write):
             pending = Pending()
-            reads, writes = DrainedReads(read, pending, DRAIN), CountedWrites(write, pending)
+            reads = DrainedReads(read, pending, DRAIN, on_end=lambda: _ending(server))
+            writes = CountedWrites(write, pending)
             await server.run(reads, writes, server.create_initialization_options())
         tasks.cancel_scope.cancel()
+
+
+def _ending(server: Server[Any]) -> None:
+    """Tell calls apart that are cancelled from those that end with the server: these cancel no job."""
+    backend = getattr(server, "backend", None)
+    if backend is not None:
+        backend.stopping = True
 
 
 async def _end_on_signal() -> None:
