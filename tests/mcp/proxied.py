@@ -69,7 +69,7 @@ class Proxy:
         events: Status that refuses event streams; 0: let them pass.
         cut: Event streams are cut after this many bytes; 0: never.
         hanging: Paths of requests that get no answer.
-        down: Requests other than orders get 503.
+        down: Paths of requests that get 503.
         no_cancel: The platform's description names no way to cancel.
         seen: Method and path of each request.
     """
@@ -83,7 +83,7 @@ class Proxy:
     events: int = 0
     cut: int = 0
     hanging: str = ""
-    down: bool = False
+    down: str = ""
     no_cancel: bool = False
     seen: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
@@ -137,7 +137,7 @@ class Proxy:
         if self.hanging and re.search(self.hanging, f"{method} {path}"):
             await reader.read()  # until the client goes
             return
-        if self.down and not ordering:
+        if self.down and re.search(self.down, f"{method} {path}"):
             await _reply(writer, 503, b"{}")
             return
         if self.no_cancel and "openapi" in path:
