@@ -11,6 +11,7 @@ import anyio
 import mcp_types as t
 
 from ivcap_client import Event, Job
+from ivcap_client.exception import ResourceNotFound
 from ivcap_mcp import reconciliation, results
 from ivcap_mcp.errors import ToolError, tool_error
 from ivcap_mcp.ordering import Ordered, left, ordered
@@ -88,8 +89,8 @@ async def follow(
     except ToolError:
         raise
     except Exception as error:
-        # Looking failed, not the job.
-        backend.note(job.urn, "cut")
+        # Looking failed, not the job; one that is not there any more is nobody's.
+        backend.note(job.urn, "gone" if isinstance(error, ResourceNotFound) else "cut")
         told = tool_error(error)
         going = f'Job {job.urn} was ordered and goes on: call get_job with {{"job": "{job.urn}"}}.'
         raise ToolError(told.code, told.message, f"{going} {told.next}") from error
@@ -144,7 +145,7 @@ async def _learn(backend: Backend, made: Ordered, ended: Job) -> None:
     if made.intent is None or ended.order is None:
         return
     known = backend.journal.known_origin(made.intent.origin, made.intent.identity)
-    if known.echoes == (ended.order == made.intent.order) and known.account == ended.account:
+    if known.echoes == (ended.order == made.intent.order) and ended.account in (None, known.account):
         return
     quick = ended.requested_at is not None and made.took < backend.settings.find_slack
     ahead = ended.requested_at.timestamp() - made.intent.t0 if quick and ended.requested_at else None

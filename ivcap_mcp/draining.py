@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -43,8 +44,14 @@ class Pending:
 class DrainedReads:
     """The client's messages; their end is told only when what came before was answered."""
 
-    def __init__(self, inner: ReadStream[SessionMessage | Exception], pending: Pending, patience: float) -> None:
-        self._inner, self._pending, self._patience = inner, pending, patience
+    def __init__(
+        self,
+        inner: ReadStream[SessionMessage | Exception],
+        pending: Pending,
+        patience: float,
+        on_end: Callable[[], None] | None = None,
+    ) -> None:
+        self._inner, self._pending, self._patience, self._on_end = inner, pending, patience, on_end
 
     @property
     def last_context(self) -> contextvars.Context | None:
@@ -57,6 +64,8 @@ class DrainedReads:
             item = await self._inner.receive()
         except anyio.EndOfStream:
             await self._pending.none_left(self._patience)
+            if self._on_end is not None:
+                self._on_end()
             raise
         if isinstance(item, SessionMessage):
             self._pending.asked(item.message)

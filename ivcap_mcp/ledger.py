@@ -6,43 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ivcap_mcp.intents import Submission
+
 MOST_ENTRIES = 20_000
 """Submissions kept when the journal is made shorter, whatever their age."""
 
 LEFT = frozenset({"handle", "cancelled", "cut"})
 """Notes after which an identical call is taken for a repeated one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """An intent to run a service once.
-
-    Attributes:
-        id: Names the submission; `get_job` takes it where the job's URN never came back.
-        order: URN sent along, under which platforms that keep it find the job again.
-        origin: The platform.
-        identity: Whose job it is, hashed.
-        service: URN of the service.
-        input_hash: SHA-256 of the canonical request.
-        t0: When, in seconds since 1970 by our clock.
-        owner: The server that submits; empty where that does not matter.
-        until: When its call is over at the latest.
-    """
-
-    id: str
-    order: str
-    origin: str
-    identity: str
-    service: str
-    input_hash: str
-    t0: float
-    owner: str = ""
-    until: float = 0.0
-
-    @property
-    def call(self) -> tuple[str, str, str, str]:
-        """What makes two calls identical."""
-        return self.identity, self.origin, self.service, self.input_hash
 
 
 @dataclass(slots=True)

@@ -108,7 +108,7 @@ async def looked_for(backend: Backend, request: Request | None, intent: Submissi
     if found is None:
         await _written(backend, backend.journal.became, intent, "unknown")
         raise unknown(intent, "no job of this order was found")
-    await _written(backend, backend.journal.left, intent, "cut")
+    await _written(backend, backend.journal.cut_off, intent)
     return found.job
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Awaitable
@@ -91,4 +92,6 @@ class Request:
 
     async def _send(self, step: Step | None) -> None:
         if step is not None:
-            await self.ctx.session.report_progress(step.progress, step.total, step.message)
+            # Who has gone needs no progress; that the call is over is told in another way.
+            with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
+                await self.ctx.session.report_progress(step.progress, step.total, step.message)

@@ -33,11 +33,19 @@ async def _serve(server: Server[Any]) -> None:
     try:
         async with stdio_server() as (read, write):
             pending = Pending()
-            reads, writes = DrainedReads(read, pending, DRAIN), CountedWrites(write, pending)
+            reads = DrainedReads(read, pending, DRAIN, on_end=lambda: _ending(server))
+            writes = CountedWrites(write, pending)
             await server.run(reads, writes, server.create_initialization_options())
     except* BrokenPipeError:
         # A client that died closes both its ends; an answer that was on its way then is not a failure of ours.
         log.info("the client stopped reading")
+
+
+def _ending(server: Server[Any]) -> None:
+    """Tell calls apart that are cancelled from those that end with the server: these cancel no job."""
+    backend = getattr(server, "backend", None)
+    if backend is not None:
+        backend.stopping = True
 
 
 async def _end_on_signal() -> None:

@@ -6,18 +6,14 @@ one already, or must first find out what became of an earlier order.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
 import time
-import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from ivcap_mcp.intents import Attached, Begun, Differs, Ordering, Submission, Unsettled, canonical_hash, submission
 from ivcap_mcp.journal_file import JournalFile
-from ivcap_mcp.ledger import LEFT, Entry, Ledger, Origin, Submission, intended, kept
+from ivcap_mcp.ledger import LEFT, Entry, Ledger, Origin, intended, kept
 from ivcap_mcp.presence import Presence
 
 __all__ = [
@@ -32,88 +28,11 @@ __all__ = [
     "submission",
 ]
 
-NAMESPACE = uuid.UUID("5b0e1f0c-6a0c-5f5e-9a53-0d6f1f6d2c11")
-"""Under this, a caller's own key becomes an order's URN."""
-
 KEPT = 30 * 86_400.0
 """Seconds for which submissions are kept, and keys stand for their job."""
 
 IN_FLIGHT = 60.0
 """Seconds after the end of a call for which its order may still be under way."""
-
-
-def submission(
-    origin: str, identity: str, service: str, body: Any, key: str | None = None, *, lasts: float = 0.0
-) -> Submission:
-    """A new intent; with a caller's `key` its order is the same whenever the key is.
-
-    Args:
-        origin: The platform.
-        identity: Whose job it is.
-        service: URN of the service.
-        body: The request.
-        key: The caller's idempotency key.
-        lasts: Seconds after which the call is over at the latest.
-    """
-    order = uuid.uuid5(NAMESPACE, f"{identity}\n{origin}\n{service}\n{key}") if key else uuid.uuid4()
-    now = time.time()
-    return Submission(
-        id=str(uuid.uuid4()),
-        order=f"urn:ivcap:order:{order}",
-        origin=origin,
-        identity=identity,
-        service=service,
-        input_hash=canonical_hash(body),
-        t0=now,
-        until=now + lasts,
-    )
-
-
-def canonical_hash(body: Any) -> str:
-    """The same for requests that mean the same, also after a platform wrote them anew: 1.0 is 1."""
-    canonical = json.dumps(_plain(body), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-@dataclass(frozen=True, slots=True)
-class Ordering:
-    """The intent is on disk: order its job."""
-
-    intent: Submission
-
-
-@dataclass(frozen=True, slots=True)
-class Attached:
-    """There is a job already, and it is this call's now."""
-
-    job: str
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unsettled:
-    """An earlier order may have made the job; `busy` while a server is still finding out."""
-
-    intent: Submission
-    busy: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Differs:
-    """The key stands for another input."""
-
-    job: str | None
-
-
-Begun = Ordering | Attached | Unsettled | Differs
 
 
 class Journal:
@@ -158,6 +77,12 @@ class Journal:
     def ordered(self, intent: Submission, job: str, by: str = "reply") -> None:
         """Record the job's URN, and how it is known."""
         self._file.append({"submission": intent.id, "job": job, "by": by})
+
+    def cut_off(self, intent: Submission) -> None:
+        """Record that a call that can no longer be waiting ended without an answer, so that a repeated one attaches."""
+        entry = self.of(intent.id)
+        if entry is not None and entry.note == "open" and not self._runs(entry, time.time()):
+            self.left(intent, "cut")
 
     def claim(self, intent: Submission, job: str, by: str) -> bool:
         """Record a job that was looked for; not one that another submission has already."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -18,7 +19,9 @@ from urllib.parse import unquote
 
 from ivcap_client import IVCAP, Job
 from ivcap_client.platform import stop_platform
+from tests.mcp.clients import Served
 
+ROOT = Path(__file__).parents[2]
 TOOL = Path(__file__).parent.parent / "local" / "tools" / "plain_tool.py"
 ORDERS = re.compile(r"/1/services2/[^/]+/jobs$")
 LISTS = re.compile(r"/1/(services2/[^/]+/jobs|aspects)$")
@@ -66,7 +69,7 @@ class Proxy:
         events: Status that refuses event streams; 0: let them pass.
         cut: Event streams are cut after this many bytes; 0: never.
         hanging: Paths of requests that get no answer.
-        down: Requests other than orders get 503.
+        down: Paths of requests that get 503.
         no_cancel: The platform's description names no way to cancel.
         seen: Method and path of each request.
     """
@@ -80,7 +83,7 @@ class Proxy:
     events: int = 0
     cut: int = 0
     hanging: str = ""
-    down: bool = False
+    down: str = ""
     no_cancel: bool = False
     seen: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
@@ -134,7 +137,7 @@ class Proxy:
         if self.hanging and re.search(self.hanging, f"{method} {path}"):
             await reader.read()  # until the client goes
             return
-        if self.down and not ordering:
+        if self.down and re.search(self.down, f"{method} {path}"):
             await _reply(writer, 503, b"{}")
             return
         if self.no_cancel and "openapi" in path:
@@ -231,3 +234,17 @@ async def jobs_of(url: str, body: dict[str, Any]) -> list[Job]:
         listed = [job async for job in ivcap.list_jobs(limit=None)]
         read = [await ivcap.job(job.urn, job.service).refresh_async() for job in listed]
     return [job for job in read if job.request == body]
+
+
+@dataclass
+class Remote(Served):
+    """The server as a process, whose platform is a deployment."""
+
+    url: str = ""
+
+    def arguments(self, *more: str) -> list[str]:
+        return ["-m", "ivcap_mcp", *more, "--url", self.url, "--auth", "none", *self.extra]
+
+    def environment(self) -> dict[str, str]:
+        own = {"IVCAP_JWT": "t", "IVCAP_STATE_DIR": str(self.folder / "state"), "PYTHONPATH": str(ROOT)}
+        return {**os.environ, **own}

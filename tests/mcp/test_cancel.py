@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
+import sys
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -17,11 +20,12 @@ from ivcap_mcp.server import IvcapServer, build_server
 from ivcap_mcp.settings import Settings
 from ivcap_mcp.tools.job_list import NO_CANCEL
 from tests.mcp.clients import Told, listed, text, until
-from tests.mcp.proxied import Proxy
+from tests.mcp.proxied import Proxy, Remote, jobs_of
 
 pytestmark = pytest.mark.anyio
 
 TOOL = "plain"
+INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 
 
 def slow(seconds: float = 30.0) -> dict[str, Any]:
@@ -31,7 +35,8 @@ def slow(seconds: float = 30.0) -> dict[str, Any]:
 async def begun(client: Client, body: dict[str, Any], wait: float = 0) -> str:
     await listed(client, TOOL)
     result = await client.call_tool("run_service", {"service": TOOL, "input": body, "wait": wait})
-    return str((result.meta or {})["ivcap/job"])
+    assert result.meta, text(result)
+    return str(result.meta["ivcap/job"])
 
 
 async def test_a_job_is_cancelled_where_the_platform_can(remote: IvcapServer, mode: str) -> None:
@@ -93,6 +98,34 @@ async def test_a_call_cancelled_before_its_order_was_answered_is_cancelled_too(p
             tasks.cancel_scope.cancel()
         await until(lambda: proxy.count("POST", re.compile(r".*/cancel$")), "the job being cancelled")
         assert server.backend.journal.unsettled(proxy.url, server.backend.identity) == []
+
+
+async def test_the_end_of_the_server_cancels_no_job(proxy: Proxy, tmp_path: Path) -> None:
+    body = slow(8)
+    served = Remote(tmp_path, tmp_path, [], ["--on-cancel", "cancel"], url=proxy.url)
+    asked: list[dict[str, Any]] = [
+        {"id": 1, "method": "initialize", "params": INITIALIZE},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/call", "params": {"name": TOOL, "arguments": body}},
+    ]
+    command = [sys.executable, *served.arguments()]
+    with open(served.log, "wb") as log:  # noqa: ASYNC230 - a child writes to it
+        process = await anyio.open_process(command, stderr=log, env=served.environment(), cwd=tmp_path)
+    async with process:
+        assert process.stdin is not None
+        for message in asked:
+            await process.stdin.send(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+
+        async def executing() -> bool:
+            return any(job.started_at for job in await jobs_of(proxy.upstream, body))
+
+        await until(executing, "the job running")
+        await process.stdin.aclose()
+        with anyio.fail_after(20):
+            assert await process.wait() == 0
+    (job,) = await jobs_of(proxy.upstream, body)
+    assert job.error is None
+    assert proxy.count("POST", re.compile(r".*/cancel$")) == 0
 
 
 async def test_jobs_are_listed_by_service_state_and_time_and_paged_without_gap(remote: IvcapServer) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import os
 import uuid
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ from ivcap_client import IVCAP
 from ivcap_mcp.ordering import BY_CONTENT
 from ivcap_mcp.server import IvcapServer, build_server
 from ivcap_mcp.settings import Settings
-from tests.mcp.clients import Served, http_client, listed, text, until
-from tests.mcp.proxied import ORDERS, Proxy, jobs_of
+from tests.mcp.clients import http_client, listed, text, until
+from tests.mcp.proxied import ORDERS, Proxy, Remote, jobs_of
 
 pytestmark = pytest.mark.anyio
 
@@ -150,22 +149,9 @@ async def test_a_platform_that_cannot_be_reached_was_sent_nothing(remote: IvcapS
     assert remote.backend.journal.unsettled(proxy.url, remote.backend.identity) == []
 
 
-class Remote(Served):
-    """The server as a process, whose platform is a deployment."""
-
-    url = ""
-
-    def arguments(self, *more: str) -> list[str]:
-        return ["-m", "ivcap_mcp", *more, "--url", self.url, "--auth", "none"]
-
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, "IVCAP_JWT": "t", "IVCAP_STATE_DIR": str(self.folder / "state")}
-
-
 async def crashed(proxy: Proxy, folder: Path, body: dict[str, Any]) -> Settings:
     """A server is killed after the platform took its order and before the answer; where it kept its journal."""
-    served = Remote(folder, folder, [])
-    served.url = proxy.url
+    served = Remote(folder, folder, [], url=proxy.url)
     process, url, _ = await served.started()
 
     async def call() -> None:
