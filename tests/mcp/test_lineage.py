@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from ivcap_client import Aspect, LocalIVCAP
+from ivcap_client import IVCAP, Aspect, LocalIVCAP
 from ivcap_client.aspect import AspectRecord
 from ivcap_mcp import Settings, build_server
 from ivcap_mcp.lineage import Walk
@@ -81,7 +81,7 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-async def traced(ivcap: LocalIVCAP, root: str, direction: str = "both", depth: int = 3) -> set[tuple[str, str, str]]:
+async def traced(ivcap: IVCAP, root: str, direction: str = "both", depth: int = 3) -> set[tuple[str, str, str]]:
     graph = await Walk(ivcap, None, math.inf).trace(root, direction, depth)  # type: ignore[arg-type]
     return {(edge.subject, edge.relation, edge.object) for edge, _ in graph.edges}
 
@@ -142,7 +142,7 @@ async def test_a_job_and_its_artifacts_are_traced_both_ways_and_can_be_run_again
         await listed(client, "rehearsal")
         asked = {"outcome": "artifact", "size_mb": 0.01, "echo": {"series": given.urn}}
         made = (await client.call_tool("rehearsal", asked)).structured_content["artifact"]
-        job = [job async for job in ivcap.list_jobs(limit=1)][0]
+        (job,) = [job async for job in ivcap.list_jobs(limit=1)]
         origin = await client.call_tool("trace_lineage", {"urn": made, "direction": "from"})
         uses = await client.call_tool("trace_lineage", {"urn": given.urn, "direction": "used_by"})
         about = await client.call_tool("get_artifact", {"artifact": made})
