@@ -18,7 +18,6 @@ from ivcap_mcp.results import answer, fitted, next_call
 from ivcap_mcp.text import clip
 from ivcap_mcp.tools.builtin import CURSOR, LIMIT, MAX_BYTES, READS, RUNS, Builtin, output, schema, text
 
-
 UNSURE = "Perhaps no service does this: these come nearest. Read what they do before you run one."
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import anyio
 import httpx
+import httpx2
 import pytest
 from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from ivcap_client import LocalIVCAP
 from ivcap_mcp import Settings, build_server, uploads
@@ -81,6 +83,23 @@ async def test_the_address_needs_no_token_but_the_server_still_does(server: Ivca
     assert known.status_code == 404
     assert "not known any more" in known.text
     assert other.status_code == 401
+
+
+async def test_behind_a_proxy_the_address_is_the_one_that_others_use(server: IvcapServer) -> None:
+    async with hosted(server) as url:
+        named = {"X-Forwarded-Host": "mcp.example.org", "X-Forwarded-Proto": "https"}
+        strange = {"X-Forwarded-Host": "x'; rm -rf /"}
+        found = []
+        for headers in (named, strange):
+            async with (
+                httpx2.AsyncClient(headers=headers, timeout=60) as http,
+                Client(streamable_http_client(url, http_client=http), mode="legacy") as client,
+            ):
+                told = await client.call_tool("upload_artifact", {"name": "a b.bin", "size": 3})
+                found.append(told.structured_content)
+    assert found[0]["upload_url"].startswith("https://mcp.example.org/upload/")
+    assert "'a b.bin'" in found[0]["curl"]
+    assert found[1]["upload_url"].startswith(url.removesuffix("/mcp"))
 
 
 async def test_an_address_takes_its_artifact_once(server: IvcapServer) -> None:
