@@ -11,11 +11,12 @@ from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
 from ivcap_client.exception import IvcapError
-from ivcap_mcp import arguments, calls, confirm, tasks
+from ivcap_mcp import arguments, calls, confirm, profiles, tasks
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.catalog import Entry
 from ivcap_mcp.errors import ToolError, as_result, tool_error, unknown_tool
 from ivcap_mcp.inputs import request_for
+from ivcap_mcp.progress import Telling
 from ivcap_mcp.request import Request
 from ivcap_mcp.schemas.reading import Doc, read
 from ivcap_mcp.tasks import Tasks
@@ -23,9 +24,6 @@ from ivcap_mcp.tools import Builtin
 from ivcap_mcp.tools.services import known
 
 Context = ServerRequestContext[Any, Any]
-
-GRACE = 5.0
-"""Seconds past the longest wait after which a call is given up for good: nothing should ever take them."""
 
 
 class Dispatch:
@@ -41,18 +39,21 @@ class Dispatch:
         entry = None if builtin else await self._backend.catalog.find(params.name)
         if builtin is None and entry is None:
             raise unknown_tool(params.name)
+        shown = builtin.definition.input_schema if builtin else entry.tool.input_schema if entry else {}
+        given = profiles.taken(given, shown, profiles.of(settings.schema_profile, ctx.session))
         try:
             if settings.confirm and self.asks(params.name):
                 given, question = await self._confirmed(ctx, params, builtin, entry, given)
                 if question is not None:
                     return question
             # The person's time to think is over before the call's time begins.
-            request = Request(ctx, time.monotonic() + settings.max_wait)
-            with anyio.fail_after(settings.max_wait + GRACE):
+            now = time.monotonic()
+            request = Request(ctx, now + settings.max_wait, Telling(now, settings.progress_gap, settings.heartbeat))
+            with anyio.fail_after(settings.max_wait):
                 if entry is not None:
-                    return await self._service(request, entry, given)
+                    return await request.told(self._service(request, entry, given))
                 assert builtin is not None
-                return await self._builtin(request, builtin, given)
+                return await request.told(self._builtin(request, builtin, given))
         except TimeoutError as error:
             if isinstance(error, IvcapError):
                 return as_result(tool_error(error))
@@ -83,21 +84,28 @@ class Dispatch:
         elif builtin is not None:
             _checked(builtin, given)
             if builtin.definition.name == "run_service":
-                await request_for(await known(self._backend, given["service"]), given["input"])
+                entry = await known(self._backend, given["service"])
+                await request_for(entry, given["input"])
         asked = confirm.question(params.name, given, service=entry.name if entry else None)
         return given, await confirm.agreed(ctx, params, asked, told, self._backend.settings.ask)
 
-    async def _service(self, request: Request, entry: Entry, given: dict[str, Any]) -> Any:
+    async def _service(
+        self, request: Request, entry: Entry, given: dict[str, Any], *, key: str | None = None, resubmit: bool = False
+    ) -> Any:
         body = await request_for(entry, given)
         if tasks.declared(request.ctx):
-            return self._tasks.created(await calls.order(self._backend, request, entry.service, body))
+            job = await calls.order(self._backend, request, entry.service, body, key=key, resubmit=resubmit)
+            return self._tasks.created(job)
         return await calls.run(self._backend, request, entry.service, body, self._backend.settings.wait)
 
     async def _builtin(self, request: Request, builtin: Builtin, given: dict[str, Any]) -> Any:
         repaired = _checked(builtin, given)
         if builtin.definition.name == "run_service" and "wait" not in given and tasks.declared(request.ctx):
             # Who says how long to wait wants the job's handle after that, and no task.
-            return await self._service(request, await known(self._backend, repaired["service"]), repaired["input"])
+            entry = await known(self._backend, repaired["service"])
+            return await self._service(
+                request, entry, repaired["input"], key=repaired.get("key"), resubmit=repaired.get("resubmit", False)
+            )
         return await builtin.run(self._backend, request, repaired)
 
 

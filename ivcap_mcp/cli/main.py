@@ -108,6 +108,11 @@ def _tools(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--tools", default="auto", metavar="auto|all|builtin|PATTERN,…", help="which services are tools"
     )
+    command.add_argument(
+        "--schema-profile",
+        choices=("claude", "openai", "openai-strict", "gemini", "plain"),
+        help="whose rules input schemas follow (default: by the client's name)",
+    )
     command.add_argument("--pin", action="append", default=[], metavar="PATTERN", help="services that are always tools")
     command.add_argument(
         "--allow-root", action="append", type=Path, default=[], metavar="DIR", help="files may be uploaded from here"

@@ -68,6 +68,7 @@ def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, di
     settings = Settings(
         target=told,
         tools=given.tools,
+        schema_profile=given.schema_profile,
         pins=tuple(given.pin),
         max_wait=given.max_wait,
         on_cancel=given.on_cancel,

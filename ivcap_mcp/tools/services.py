@@ -116,8 +116,9 @@ async def known(backend: Backend, named: str) -> Entry:
 async def run_service(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
     entry = await known(backend, given["service"])
     body = await request_for(entry, given["input"])
-    wait = given.get("wait", backend.settings.wait)
-    return await calls.run(backend, request, entry.service, body, float(wait))
+    wait = float(given.get("wait", backend.settings.wait))
+    key, resubmit = given.get("key"), given.get("resubmit", False)
+    return await calls.run(backend, request, entry.service, body, wait, key=key, resubmit=resubmit)
 
 
 TOOLS = (
@@ -159,6 +160,14 @@ TOOLS = (
                 service=text("URN, name or tool name of the service"),
                 input={"type": "object", "description": "The service's input, as describe_service shows it"},
                 wait={"type": "number", "minimum": 0, "maximum": 45, "default": 25, "description": "Seconds to wait"},
+                key=text(
+                    "Your own name for this run: the same key and input are the same job", minLength=1, maxLength=200
+                ),
+                resubmit={
+                    "type": "boolean",
+                    "default": False,
+                    "description": "Order a fresh job, even if an earlier order has no known outcome; the user decides",
+                },
             ),
             annotations=RUNS,
         ),

@@ -104,7 +104,8 @@ async def listening(client: Client, **asked: Any) -> AsyncIterator[None]:
     """A `subscriptions/listen` with a filter the SDK's own helper cannot send."""
     chosen = t.SubscriptionFilter(**asked)
     request = t.SubscriptionsListenRequest(params=t.SubscriptionsListenRequestParams(notifications=chosen))
+    send: Any = client.session.send_request
     async with anyio.create_task_group() as group:
-        group.start_soon(client.session.send_request, request, ANY)
+        group.start_soon(send, request, ANY)
         yield
         group.cancel_scope.cancel()

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ MODERN = "2026-07-28"
 TOOL = "rehearsal"
 
 
+def is_over(told: Tasking) -> bool:
+    return bool(told.pushed) and told.pushed[-1]["status"] == "completed"
+
+
 def client_of(server: IvcapServer, tasking: Tasking | None = None) -> Client:
     return Client(server, mode=MODERN, extensions=[tasking or Tasking()])
 
@@ -38,6 +43,7 @@ async def test_a_client_that_declared_nothing_never_sees_a_task(server: IvcapSer
         await listed(client, TOOL)
         result = await client.call_tool(TOOL, {"echo": 1})
         assert result.structured_content["echo"] == 1
+        assert result.meta is not None
         with pytest.raises(MCPError) as refused:
             await ask(client.session, "get", result.meta["ivcap/job"])
     if mode == MODERN:
@@ -171,12 +177,12 @@ async def test_changes_of_a_task_are_pushed_to_who_listens_and_one_watcher_serve
     one, two = Tasking(), Tasking()
     async with hosted(server) as url, client_at(url, MODERN, [one]) as client, client_at(url, MODERN, [two]) as other:
         await listed(client, TOOL)
-        task = (await started(client, TOOL, seconds=1.5, steps=3, echo="pushed")).id
+        task = (await started(client, TOOL, seconds=4, steps=3, echo="pushed")).id
         async with listening(client, taskIds=[task, "urn:ivcap:job:not-ours"]), listening(other, taskIds=[task]):
             await until(lambda: server.subscriptions.open == 2 and server.followers.followed, "the streams being open")
             assert server.backend.watchers.watched == {task}
             for told in (one, two):
-                await until(lambda told=told: told.pushed and told.pushed[-1]["status"] == "completed", "the end")
+                await until(partial(is_over, told), "the end being told")
                 assert {one["taskId"] for one in told.pushed} == {task}
                 assert all("ttlMs" in one for one in told.pushed)
                 assert told.pushed[-1]["result"]["structuredContent"]["echo"] == "pushed"
@@ -230,7 +236,7 @@ async def test_over_http_the_routing_header_must_name_the_task(served: Served) -
 
 
 def _body(task: str) -> dict[str, Any]:
-    able = {"extensions": {Tasking.identifier: {}}}
+    able: dict[str, Any] = {"extensions": {Tasking.identifier: {}}}
     meta = {
         "io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientCapabilities": able,
