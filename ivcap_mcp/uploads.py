@@ -7,6 +7,7 @@ platform first, so the address means the same on each replica with the same key,
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -32,6 +33,7 @@ LIFETIME = 3600
 """Seconds for which an address is good."""
 MOST = 64 * 1024**3
 PIECE = 1024 * 1024
+DRAINED = 32 * 1024 * 1024
 AT_ONCE = 8
 REMEMBERED = 1_000
 
@@ -53,6 +55,21 @@ class _Refused(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(status, message)
         self.status, self.message = status, message
+
+
+class _Body:
+    """A request's body as it comes in."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self.over = receive, False
+
+    async def more(self) -> bytes:
+        """The next bytes, perhaps none. `EndOfStream`: the sender has gone."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise anyio.EndOfStream
+        self.over = not message.get("more_body", False)
+        return bytes(message.get("body", b""))
 
 
 class HandOffs:
@@ -94,6 +111,7 @@ class HandOffs:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the bytes. They lie on the disk first: the platform gets them only when they are complete."""
+        body = _Body(receive)
         try:
             if scope["method"] not in ("PUT", "POST"):
                 raise _Refused(405, "send the file with PUT, as `curl --upload-file` does")
@@ -102,10 +120,11 @@ class HandOffs:
                 raise _Refused(503, "this file is being sent already, or too many others are: try again")
             self._busy.add(ticket.artifact)
             try:
-                told = await self._taken(ticket, _length(scope), receive)
+                told = await self._taken(ticket, _length(scope), body)
             finally:
                 self._busy.discard(ticket.artifact)
         except _Refused as refused:
+            await _drained(scope, body)
             await _answered(send, refused.status, {"error": refused.message})
             return
         except anyio.EndOfStream:
@@ -117,11 +136,11 @@ class HandOffs:
             return
         await _answered(send, 201, told)
 
-    async def _taken(self, ticket: Ticket, length: int | None, receive: Receive) -> dict[str, Any]:
+    async def _taken(self, ticket: Ticket, length: int | None, body: _Body) -> dict[str, Any]:
         if length is not None and length != ticket.size:
             raise _Refused(400, f"{ticket.size} bytes were announced, but the file has {length}")
         with tempfile.TemporaryFile(prefix="ivcap-upload-") as file:
-            digest = await _spooled(file, ticket.size, receive)
+            digest = await _spooled(file, ticket.size, body)
             try:
                 artifact = await self._ivcap.get_artifact_async(ticket.artifact)
             except ResourceNotFound:
@@ -138,7 +157,7 @@ class HandOffs:
         return {"artifact": stored.urn, "size": stored.size, "status": stored.record.status}
 
 
-async def _spooled(file: IO[bytes], size: int, receive: Receive) -> str:
+async def _spooled(file: IO[bytes], size: int, body: _Body) -> str:
     """Write a request's body to a file; return its SHA-256."""
     digest, waiting, total = hashlib.sha256(), bytearray(), 0
 
@@ -146,22 +165,28 @@ async def _spooled(file: IO[bytes], size: int, receive: Receive) -> str:
         digest.update(data)
         file.write(data)
 
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise anyio.EndOfStream
-        waiting += message.get("body", b"")
-        more = message.get("more_body", False)
-        total += len(message.get("body", b""))
+    while not body.over:
+        piece = await body.more()
+        waiting += piece
+        total += len(piece)
         if total > size:
             raise _Refused(413, f"{size} bytes were announced, and more came")
-        if waiting and (len(waiting) >= PIECE or not more):
+        if waiting and (len(waiting) >= PIECE or body.over):
             await to_thread.run_sync(written, bytes(waiting))
             waiting.clear()
     if total != size:
         raise _Refused(400, f"{size} bytes were announced, but {total} came")
     return digest.hexdigest()
+
+
+async def _drained(scope: Scope, body: _Body) -> None:
+    """Read what a refused sender is still sending, within bounds: most read no answer before they have sent all."""
+    if any(name == b"expect" for name, _ in scope["headers"]):
+        return  # it waits for the answer, and asking for the body would start it
+    left = DRAINED
+    with contextlib.suppress(anyio.EndOfStream):
+        while left > 0 and not body.over:
+            left -= len(await body.more()) + 1
 
 
 def _length(scope: Scope) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import mimetypes
+import re
 import shlex
 import tempfile
 import time
@@ -114,7 +115,7 @@ async def _handed_off(
     backend: Backend, request: Request, given: dict[str, Any], common: dict[str, Any]
 ) -> t.CallToolResult:
     """Announce the artifact, and say where its bytes can be sent to."""
-    base = getattr(request.ctx.request, "base_url", None)
+    base = _address(request)
     if base is None:
         roots = ", ".join(str(root) for root in backend.settings.allow_roots)
         way = f"Put the file under {roots} and give its `path`" if roots else "Give the content as `text`"
@@ -131,7 +132,7 @@ async def _handed_off(
     artifact = await backend.ivcap.create_artifact_async(size=size, name=name, content_type=kind, **common)
     await _collected(backend, artifact, given)
     path, ticket = backend.handoffs.path(artifact.urn, size)
-    url = f"{str(base).rstrip('/')}{path}"
+    url = f"{base}{path}"
     curl = f"curl --fail --upload-file {shlex.quote(name)} {shlex.quote(url)}"
     told = facts(artifact) | {
         "upload_url": url,
@@ -144,6 +145,19 @@ async def _handed_off(
         f"file in place of {name!r}:\n  {curl}\nThe address takes this one artifact, once; show it to nobody else."
     )
     return answer(told, lead=lead)
+
+
+def _address(request: Request) -> str | None:
+    """Where this server was reached; `None` over stdio. A proxy on this machine may say how others reach it."""
+    http = request.ctx.request
+    if http is None:
+        return None
+    named = http.headers.get("x-forwarded-host", "")
+    near = http.client is not None and http.client.host in ("127.0.0.1", "::1")
+    if near and re.fullmatch(r"[A-Za-z0-9.:\[\]-]{1,255}", named):
+        scheme = "https" if http.headers.get("x-forwarded-proto") == "https" else "http"
+        return f"{scheme}://{named}"
+    return str(http.base_url).rstrip("/")
 
 
 async def _collected(backend: Backend, artifact: Artifact, given: dict[str, Any]) -> None:

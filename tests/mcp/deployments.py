@@ -15,7 +15,8 @@ from tests.client.server import Asked, Reply, Server, serving
 @contextmanager
 def deployment(base: Path, *, ranges: bool) -> Iterator[tuple[IVCAP, Server]]:
     """A client of it, and the server that keeps what it was asked."""
-    with LocalIVCAP(base) as local, serving() as server:
+    local = LocalIVCAP(base)
+    with local, serving() as server:
         platform = local._local.platform
 
         def answer(asked: Asked) -> Reply:

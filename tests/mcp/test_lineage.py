@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from ivcap_client import Aspect, LocalIVCAP
+from ivcap_client import IVCAP, Aspect, LocalIVCAP
 from ivcap_client.aspect import AspectRecord
 from ivcap_mcp import Settings, build_server
 from ivcap_mcp.lineage import Walk
@@ -81,7 +81,7 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-async def traced(ivcap: LocalIVCAP, root: str, direction: str = "both", depth: int = 3) -> set[tuple[str, str, str]]:
+async def traced(ivcap: IVCAP, root: str, direction: str = "both", depth: int = 3) -> set[tuple[str, str, str]]:
     graph = await Walk(ivcap, None, math.inf).trace(root, direction, depth)  # type: ignore[arg-type]
     return {(edge.subject, edge.relation, edge.object) for edge, _ in graph.edges}
 
