@@ -23,7 +23,8 @@ SATURATION, LENGTH = 2.0, 0.4
 MEANT, ALIKE, ADDED = 0.92, 0.45, 0.25
 """What counts, of a word itself: a word that means the same, one that looks alike, a second way in which it fits."""
 REPEATED: Final = 0.6
-LITTLE: Final = 0.35
+LITTLE: Final = 0.5
+PART: Final = 0.6
 MOST_WORDS: Final = 200
 CONFIDENT: Final = 0.5
 """Fit of the first under which probably nothing in the catalogue does what was asked."""
@@ -134,20 +135,25 @@ class Index:
         known = lexicon()
         units: dict[tuple[str, ...], Unit] = {}
         meant: defaultdict[tuple[str, ...], dict[int, float]] = defaultdict(dict)
+        alone = set(stems)
         for found in known.asked(stems):
-            meant[tuple(stems[found.start : found.start + found.length])] |= found.concepts
+            key = tuple(stems[found.start : found.start + found.length])
+            meant[key] |= found.concepts
+            # A word says less by itself where it is part of a term: "water table" is no table.
+            if found.length > 1 and not known.silent.intersection(key):
+                alone.difference_update(key)
         for one in stems:
             if one not in known.silent:
                 meant.setdefault((one,), {})
         for key, concepts in meant.items():
             if len(key) == 1 and key[0] in known.silent:
                 continue
-            unit = self._unit(key, concepts)
+            unit = self._unit(key, concepts, 1.0 if len(key) > 1 or key[0] in alone else PART)
             if unit.worth > 0:
                 units[key] = unit
         return list(units.values())
 
-    def _unit(self, key: tuple[str, ...], concepts: dict[int, float]) -> Unit:
+    def _unit(self, key: tuple[str, ...], concepts: dict[int, float], share: float) -> Unit:
         known = lexicon()
         stem = key[0] if len(key) == 1 else ""
         worth = self._rarity(stem) if stem in self._found else 0.0
@@ -162,7 +168,7 @@ class Index:
         if stem and stem not in self._found:
             ways.extend(self._alike(stem))
             worth = worth or self._rarity(stem) * 0.6
-        little = LITTLE if stem in known.weak else 1.0
+        little = share * (LITTLE if stem in known.weak else 1.0)
         unit = Unit(key, worth * little)
         best: dict[int, list[float]] = defaultdict(list)
         for weight, places in ways:
