@@ -21,8 +21,7 @@ class Question:
     Attributes:
         question: Its words.
         service: The name of the right service; `None`: none of them.
-        set: `frozen` was fixed before there was a ranking, `second` and `third` when there was one, before they were
-            run; `blind` was run once, when ranking and lexicon were done.
+        set: `frozen` was fixed before there was a ranking, the others when there was one, each before it was first run.
         half: `dev` was looked at while tuning; `held-out` was not.
     """
 
