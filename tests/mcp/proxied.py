@@ -67,6 +67,7 @@ class Proxy:
         cut: Event streams are cut after this many bytes; 0: never.
         hanging: Paths of requests that get no answer.
         down: Requests other than orders get 503.
+        no_cancel: The platform's description names no way to cancel.
         seen: Method and path of each request.
     """
 
@@ -80,9 +81,11 @@ class Proxy:
     cut: int = 0
     hanging: str = ""
     down: bool = False
+    no_cancel: bool = False
     seen: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
     _server: asyncio.Server | None = None
+    _open: set[asyncio.Task[None]] = field(default_factory=set)
 
     def count(self, method: str, path: re.Pattern[str]) -> int:
         """How many requests like that were seen."""
@@ -101,13 +104,23 @@ class Proxy:
             yield self
         finally:
             server.close()
+            for task in self._open:
+                task.cancel()
+            await asyncio.gather(*self._open, return_exceptions=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._served(reader, writer))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+
+    async def _served(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError, TimeoutError):
                 await self._answer(reader, writer)
         finally:
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -123,6 +136,9 @@ class Proxy:
             return
         if self.down and not ordering:
             await _reply(writer, 503, b"{}")
+            return
+        if self.no_cancel and "openapi" in path:
+            await _reply(writer, 200, b'{"paths": {}}')
             return
         if self.events and EVENTS.match(path):
             await _reply(writer, self.events, b'{"message": "no"}')

@@ -177,18 +177,21 @@ async def test_nobody_attaches_across_identities_nor_after_an_hour(
 
 async def test_two_servers_on_one_journal_attach_once(proxy: Proxy, brief: Settings, remote: IvcapServer) -> None:
     body = slow(0.5)
-    async with IVCAP(proxy.url, token="t") as ivcap:
-        async with Client(remote) as one, Client(build_server(ivcap, brief)) as two:
-            await listed(one, TOOL)
-            await listed(two, TOOL)
-            job = (await run(one, body, wait=0)).structured_content["job"]
-            jobs: list[str] = []
+    async with (
+        IVCAP(proxy.url, token="t") as ivcap,
+        Client(remote) as one,
+        Client(build_server(ivcap, brief)) as two,
+    ):
+        await listed(one, TOOL)
+        await listed(two, TOOL)
+        job = (await run(one, body, wait=0)).structured_content["job"]
+        jobs: list[str] = []
 
-            async def again(client: Client) -> None:
-                jobs.append((await run(client, body)).meta["ivcap/job"])
+        async def again(client: Client) -> None:
+            jobs.append((await run(client, body)).meta["ivcap/job"])
 
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(again, one)
-                tasks.start_soon(again, two)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(again, one)
+            tasks.start_soon(again, two)
     assert job in jobs
     assert len(set(jobs)) == 2
