@@ -89,17 +89,23 @@ class Dispatch:
         asked = confirm.question(params.name, given, service=entry.name if entry else None)
         return given, await confirm.agreed(ctx, params, asked, told, self._backend.settings.ask)
 
-    async def _service(self, request: Request, entry: Entry, given: dict[str, Any]) -> Any:
+    async def _service(
+        self, request: Request, entry: Entry, given: dict[str, Any], *, key: str | None = None, resubmit: bool = False
+    ) -> Any:
         body = await request_for(entry, given)
         if tasks.declared(request.ctx):
-            return self._tasks.created(await calls.order(self._backend, request, entry.service, body))
+            job = await calls.order(self._backend, request, entry.service, body, key=key, resubmit=resubmit)
+            return self._tasks.created(job)
         return await calls.run(self._backend, request, entry.service, body, self._backend.settings.wait)
 
     async def _builtin(self, request: Request, builtin: Builtin, given: dict[str, Any]) -> Any:
         repaired = _checked(builtin, given)
         if builtin.definition.name == "run_service" and "wait" not in given and tasks.declared(request.ctx):
             # Who says how long to wait wants the job's handle after that, and no task.
-            return await self._service(request, await known(self._backend, repaired["service"]), repaired["input"])
+            entry = await known(self._backend, repaired["service"])
+            return await self._service(
+                request, entry, repaired["input"], key=repaired.get("key"), resubmit=repaired.get("resubmit", False)
+            )
         return await builtin.run(self._backend, request, repaired)
 
 

@@ -106,7 +106,7 @@ async def test_calls_open_together_never_merge_and_only_one_repetition_attaches(
         await listed(client, TOOL)
 
         async def one() -> None:
-            jobs.append((await client.call_tool(TOOL, body)).meta["ivcap/job"])
+            jobs.append(((await client.call_tool(TOOL, body)).meta or {})["ivcap/job"])
 
         async def together() -> set[str]:
             jobs.clear()

@@ -31,7 +31,7 @@ def slow(seconds: float = 30.0) -> dict[str, Any]:
 async def begun(client: Client, body: dict[str, Any], wait: float = 0) -> str:
     await listed(client, TOOL)
     result = await client.call_tool("run_service", {"service": TOOL, "input": body, "wait": wait})
-    return str(result.meta["ivcap/job"])
+    return str((result.meta or {})["ivcap/job"])
 
 
 async def test_a_job_is_cancelled_where_the_platform_can(remote: IvcapServer, mode: str) -> None:

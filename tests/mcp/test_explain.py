@@ -123,7 +123,7 @@ async def test_a_job_that_did_not_fail_is_not_explained_away(server: IvcapServer
     async with Client(server) as client:
         await listed(client, "rehearsal")
         await client.call_tool("rehearsal", {"seconds": 0})
-        job = [job async for job in server.backend.ivcap.list_jobs(limit=1)][0]
+        (job,) = [job async for job in server.backend.ivcap.list_jobs(limit=1)]
         told = await client.call_tool("explain_job", {"job": job.urn})
         lost = await client.call_tool("explain_job", {"job": job.urn[:-4] + "0000"})
     assert "no failure to explain" in text(told)

@@ -142,7 +142,7 @@ async def test_a_job_and_its_artifacts_are_traced_both_ways_and_can_be_run_again
         await listed(client, "rehearsal")
         asked = {"outcome": "artifact", "size_mb": 0.01, "echo": {"series": given.urn}}
         made = (await client.call_tool("rehearsal", asked)).structured_content["artifact"]
-        job = [job async for job in ivcap.list_jobs(limit=1)][0]
+        (job,) = [job async for job in ivcap.list_jobs(limit=1)]
         origin = await client.call_tool("trace_lineage", {"urn": made, "direction": "from"})
         uses = await client.call_tool("trace_lineage", {"urn": given.urn, "direction": "used_by"})
         about = await client.call_tool("get_artifact", {"artifact": made})

@@ -97,6 +97,7 @@ async def test_an_order_that_was_not_taken_is_unknown_until_the_user_decides(rem
         anew = await client.call_tool("run_service", {"service": TOOL, "input": body, "resubmit": True})
         assert anew.structured_content["n"] == body["n"]
         late = await client.call_tool("get_job", {"job": submission})
+    assert anew.meta
     assert late.structured_content["job"] == anew.meta["ivcap/job"]
     assert len(await jobs_of(proxy.upstream, body)) == 1
 

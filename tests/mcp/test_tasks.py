@@ -177,7 +177,7 @@ async def test_changes_of_a_task_are_pushed_to_who_listens_and_one_watcher_serve
     one, two = Tasking(), Tasking()
     async with hosted(server) as url, client_at(url, MODERN, [one]) as client, client_at(url, MODERN, [two]) as other:
         await listed(client, TOOL)
-        task = (await started(client, TOOL, seconds=1.5, steps=3, echo="pushed")).id
+        task = (await started(client, TOOL, seconds=4, steps=3, echo="pushed")).id
         async with listening(client, taskIds=[task, "urn:ivcap:job:not-ours"]), listening(other, taskIds=[task]):
             await until(lambda: server.subscriptions.open == 2 and server.followers.followed, "the streams being open")
             assert server.backend.watchers.watched == {task}
