@@ -14,7 +14,6 @@ import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from ivcap_client.platform import stop_platform
 from tests.soak import crowds, disconnects, signals, silent_readers
