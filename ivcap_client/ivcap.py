@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import ivcap_client
 from ivcap_client._core import jobs, services
@@ -213,13 +213,13 @@ class IVCAP(Data):
         """`close` for async code: closes those of the running event loop too."""
         await self._transport.close_async()
 
-    def __enter__(self) -> IVCAP:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    async def __aenter__(self) -> IVCAP:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

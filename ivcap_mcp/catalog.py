@@ -28,6 +28,8 @@ from ivcap_mcp.text import clip, stripped
 
 log = logging.getLogger("ivcap_mcp.catalog")
 
+MOST_READ = 10_000
+"""Tool descriptions that are looked at in one reading, and services that are kept: a listing may have no end."""
 MOST_TOOLS = 40
 MOST_DEFINITIONS = 64_000
 MOST_DESCRIPTION = 2_000
@@ -205,12 +207,18 @@ class Catalog:
         whole = self._settings.local or time.monotonic() - self._swept >= self._settings.sweep
         known = {aspect.id for aspect in self._aspects.values()}
         found: dict[str, Aspect] = {} if whole else dict(self._aspects)
-        async for aspect in self._ivcap.list_aspects(schema=TOOL_SCHEMA, limit=None):
+        seen = 0
+        async for aspect in self._ivcap.list_aspects(schema=TOOL_SCHEMA, limit=MOST_READ):
             if not whole and aspect.id in known:
                 break
+            seen += 1
             held = found.get(aspect.entity)
+            if held is None and len(found) >= MOST_READ:
+                continue
             if held is None or held.id == aspect.id or _since(aspect) >= _since(held):
                 found[aspect.entity] = aspect
+        if seen >= MOST_READ:
+            log.warning("only the newest %d tool descriptions were read; there are more", MOST_READ)
         if whole:
             self._swept = time.monotonic()
         return found

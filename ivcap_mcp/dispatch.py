@@ -20,6 +20,7 @@ from ivcap_mcp.progress import Telling
 from ivcap_mcp.request import Request
 from ivcap_mcp.schemas.reading import Doc, read
 from ivcap_mcp.tasks import Tasks
+from ivcap_mcp.text import clip
 from ivcap_mcp.tools import Builtin
 from ivcap_mcp.tools.services import known
 
@@ -36,20 +37,23 @@ class Dispatch:
         """The tool's result; or the question that comes before it, or the task that it becomes."""
         settings, given = self._backend.settings, params.arguments or {}
         builtin = self._builtins.get(params.name)
-        entry = None if builtin else await self._backend.catalog.find(params.name)
-        if builtin is None and entry is None:
-            raise unknown_tool(params.name)
-        shown = builtin.definition.input_schema if builtin else entry.tool.input_schema if entry else {}
-        given = profiles.taken(given, shown, profiles.of(settings.schema_profile, ctx.session))
+        began = time.monotonic()
         try:
+            with anyio.fail_after(settings.max_wait):
+                entry = None if builtin else await self._backend.catalog.find(params.name)
+            left = began + settings.max_wait - time.monotonic()
+            if builtin is None and entry is None:
+                raise self._unknown(params.name)
+            shown = builtin.definition.input_schema if builtin else entry.tool.input_schema if entry else {}
+            given = profiles.taken(given, shown, profiles.of(settings.schema_profile, ctx.session))
             if settings.confirm and self.asks(params.name):
                 given, question = await self._confirmed(ctx, params, builtin, entry, given)
                 if question is not None:
                     return question
             # The person's time to think is over before the call's time begins.
             now = time.monotonic()
-            request = Request(ctx, now + settings.max_wait, Telling(now, settings.progress_gap, settings.heartbeat))
-            with anyio.fail_after(settings.max_wait):
+            request = Request(ctx, now + left, Telling(now, settings.progress_gap, settings.heartbeat))
+            with anyio.fail_after(left):
                 if entry is not None:
                     return await request.told(self._service(request, entry, given))
                 assert builtin is not None
@@ -62,6 +66,16 @@ class Dispatch:
             raise
         except Exception as error:
             return as_result(tool_error(error))
+
+    def _unknown(self, name: str) -> Exception:
+        """There is no such tool; or nobody knows, while the platform cannot be read."""
+        failure = self._backend.catalog.failure
+        if failure is None:
+            return unknown_tool(name)
+        told = tool_error(failure)
+        return ToolError(
+            told.code, f"Whether there is a tool {clip(name, 100)!r} is not known: {told.message}", told.next
+        )
 
     def asks(self, name: str) -> bool:
         """Whether the user is asked before this tool is called, where asking is on."""

@@ -26,6 +26,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SHORTEST_TOKEN = 16
+"""Characters below which what is kept is no token of ours: a write cut off, or a file emptied."""
 DRAIN = 5
 """Seconds that requests under way may take when the server is told to end."""
 

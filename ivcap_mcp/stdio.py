@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -14,6 +15,8 @@ from mcp.server.stdio import stdio_server
 
 from ivcap_mcp.draining import CountedWrites, DrainedReads, Pending
 
+log = logging.getLogger("ivcap_mcp.stdio")
+
 DRAIN = 3.0
 """Seconds for which answers are still given after the client closed its side; jobs go on in any case."""
 
@@ -22,12 +25,20 @@ async def serve_stdio(server: Server[Any]) -> None:
     """Serve one client until it closes the line, or a signal ends the process. Jobs go on either way."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_end_on_signal)
+        await _serve(server)
+        tasks.cancel_scope.cancel()
+
+
+async def _serve(server: Server[Any]) -> None:
+    try:
         async with stdio_server() as (read, write):
             pending = Pending()
             reads = DrainedReads(read, pending, DRAIN, on_end=lambda: _ending(server))
             writes = CountedWrites(write, pending)
             await server.run(reads, writes, server.create_initialization_options())
-        tasks.cancel_scope.cancel()
+    except* BrokenPipeError:
+        # A client that died closes both its ends; an answer that was on its way then is not a failure of ours.
+        log.info("the client stopped reading")
 
 
 def _ending(server: Server[Any]) -> None:

@@ -86,7 +86,7 @@ class _Exchange:
                     self.attempt -= 1
                     continue
                 asked = retry_after(reply.headers)
-                failure = error_for(self.request.what, reply, local=self.port.target.local, retry_after=asked)
+                failure = error_for(self.request.what, reply, prepared, local=self.port.target.local, retry_after=asked)
                 again = self.request.safe and reply.status in WORTH_A_TRY
                 wait = max(pause(self.port.target.retry, self.attempt, random.random()), asked or 0.0)  # noqa: S311
             if not again or not self._may_wait(wait):

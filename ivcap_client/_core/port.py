@@ -71,8 +71,12 @@ class Port(Protocol):
         """Do blocking work: in place, or in a worker thread under an event loop."""
         ...
 
+    async def exchange(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`offload` for a request: who is cancelled does not wait for its end, which may be a time-out away."""
+        ...
+
     def wire(self, request: Request) -> Response:
-        """Blocking `send`, for use inside `offload` only."""
+        """Blocking `send`, for use inside `offload` and `exchange` only."""
         ...
 
     async def once(self, key: str, work: Callable[[], T]) -> T:

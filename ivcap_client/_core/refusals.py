@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import json
 
-from ivcap_client._core.messages import Response
+from ivcap_client._core.messages import Request, Response
 from ivcap_client.exception import BY_STATUS, HINTS, IvcapApiError, IvcapError, NotInLocalMode, ServerError
 
 
-def error_for(what: str, reply: Response, *, local: bool = False, retry_after: float | None = None) -> IvcapError:
+def error_for(
+    what: str, reply: Response, sent: Request | None = None, *, local: bool = False, retry_after: float | None = None
+) -> IvcapError:
     """The one place where a refused request becomes an error.
 
     Args:
         what: What was tried.
         reply: The refusal; its body is looked at only after its status, and may be anything.
+        sent: What was refused; should the reply repeat its credential, that is taken out.
         local: The reply came from the embedded platform, whose 501 is `NotInLocalMode`.
         retry_after: Seconds the platform asked us to wait.
     """
-    content = decoded(reply.body)
+    content = decoded(_without_credential(reply.body, sent))
     detail = told(content)
     if local and reply.status == 501:
         return NotInLocalMode(what, detail)
     kind = BY_STATUS.get(reply.status) or (ServerError if reply.status >= 500 else IvcapApiError)
     return kind(what, reply.status, content, detail=detail, hint=HINTS.get(reply.status, ""), retry_after=retry_after)
+
+
+def _without_credential(body: bytes, sent: Request | None) -> bytes:
+    """The body of a refusal: debug pages and gateways show what they were sent, and errors are shown and logged."""
+    secret = "" if sent is None else sent.headers.get("authorization", "").rpartition(" ")[2]
+    return body.replace(secret.encode("latin-1", "replace"), b"(credential)") if secret else body
 
 
 def decoded(body: bytes) -> object:

@@ -9,6 +9,10 @@ from ivcap_client._core.messages import MIB, Request
 from ivcap_client._io import decoding
 from ivcap_client.exception import IvcapTimeout, ProtocolError
 
+PACE = 1024
+"""Bytes a second that a whole reply must bring on average once its time-out is over: the time-out alone starts anew
+with every byte."""
+
 
 class Pieces:
     """The decoded bytes of a reply, within its deadline. Header names are lower case."""
@@ -18,9 +22,13 @@ class Pieces:
         self._decoder: decoding.Decoder | None = None
         self._request, self._deadline = request, deadline
         self._kept = bytearray()
+        self._began, self._came = time.monotonic(), 0
 
     def add(self, raw: bytes) -> None:
-        """Keep what came, as long as it is not too much."""
+        """Keep what came, as long as it is neither too much nor too slow."""
+        self._came += len(raw)
+        if time.monotonic() - self._began > (self._request.timeout or 30.0) + self._came / PACE:
+            raise IvcapTimeout(f"could not {self._request.what}: the reply comes in too slowly")
         for piece in self.decoded(raw):
             self._kept += piece
             if len(self._kept) > self._request.most:

@@ -93,6 +93,9 @@ class BlockingPort:
     async def offload(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return work(*args, **kwargs)
 
+    async def exchange(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return work(*args, **kwargs)
+
     def wire(self, request: Request) -> Response:
         return self._transport.send(request)
 
@@ -137,6 +140,13 @@ class AsyncPort:
         from anyio import to_thread
 
         return await to_thread.run_sync(partial(work, *args, **kwargs))
+
+    async def exchange(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        from functools import partial
+
+        from anyio import to_thread
+
+        return await to_thread.run_sync(partial(work, *args, **kwargs), abandon_on_cancel=True)
 
     def wire(self, request: Request) -> Response:
         return self._transport.send(request)

@@ -90,7 +90,7 @@ async def upload(
             file, base, end = stream, -start, total or 0
         reach = min(offset + chunk, end)
         try:
-            reached = await port.offload(line.patch, file, base, offset, end, None if told else total)
+            reached = await port.exchange(line.patch, file, base, offset, end, None if told else total)
         except (IvcapConnectionError, IvcapTimeout, IvcapApiError) as error:
             failures += 1
             if failures > retries or not await _may_pass(port, line, error, failures):
@@ -128,7 +128,7 @@ async def _arrived(port: Port, line: _Line, failure: Exception) -> int:
     """How much the platform has, asked until it answers; else the failure that led here is what the caller sees."""
     for attempt in range(1, port.target.retry.attempts + 1):
         try:
-            return await port.offload(line.head)
+            return await port.exchange(line.head)
         except (IvcapConnectionError, IvcapTimeout, IvcapApiError) as error:
             if isinstance(error, IvcapApiError) and error.status_code not in _PASSING:
                 raise
@@ -152,7 +152,7 @@ async def resume_offset(port: Port, href: str) -> int:
 
     Source: tus 1.0.0, "Core protocol", HEAD.
     """
-    return await port.offload(_Line(port, href, CHUNK).head)
+    return await port.exchange(_Line(port, href, CHUNK).head)
 
 
 class _Line:
@@ -187,7 +187,7 @@ class _Line:
         self.refused = dataclasses.replace(prepared, body=None) if reply.status == 401 else None
         if reply.status >= 300:
             local = self._port.target.local
-            raise error_for(request.what, reply, local=local, retry_after=retry_after(reply.headers))
+            raise error_for(request.what, reply, prepared, local=local, retry_after=retry_after(reply.headers))
         return reply
 
     def _uploader(self, file: IO[bytes], size: int) -> Uploader:

@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     _tools(serve)
     serve.add_argument("--transport", choices=("stdio", "http"), default="stdio")
     serve.add_argument("--host", default="127.0.0.1", help="address to bind for HTTP (default: 127.0.0.1)")
-    serve.add_argument("--port", type=int, default=8000, help="port for HTTP (default: 8000)")
+    serve.add_argument("--port", type=_port, default=8000, help="port for HTTP (default: 8000)")
     serve.add_argument(
         "--auth",
         choices=("token", "none"),
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
 
     platform = commands.add_parser("platform", help="the embedded platform with its REST API, in the foreground")
     platform.add_argument("--host", default="127.0.0.1")
-    platform.add_argument("--port", type=int, default=8080)
+    platform.add_argument("--port", type=_port, default=8080)
     platform.add_argument("--local-dir", type=Path, help="directory of the platform")
     platform.add_argument(
         "--service", action="append", default=[], metavar="PATH", help="an AI tool to run; repeatable"
@@ -91,6 +91,13 @@ def parser() -> argparse.ArgumentParser:
     call.add_argument("--no-wait", action="store_true", help="do not wait for the job's end")
     call.add_argument("--json", action="store_true", help="print the result as JSON only")
     return top
+
+
+def _port(text: str) -> int:
+    """Refused while the command line is read: a platform would first wait for another one's jobs to end."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 (any free one) to 65535 is wanted")
+    return int(text)
 
 
 def _target(command: argparse.ArgumentParser) -> None:

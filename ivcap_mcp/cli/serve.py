@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -38,7 +39,7 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError("--auth none serves anybody who reaches the port, so it binds to loopback only")
     token = own_token(target.state_dir(env)) if given.auth == "token" else None
     hosts = dict.fromkeys((*LOOPBACK, given.host, *given.allow_host))
-    app = http_app(server, tokens=[token] if token else (), hosts=hosts, stateless=given.stateless)
+    app = http_app(server, tokens=() if token is None else (token,), hosts=hosts, stateless=given.stateless)
     serving = partial(serve_http, server, app, given.host, given.port, on_ready=partial(_snippet, token))
     anyio.run(_closing, server, serving)
     return 0
@@ -81,6 +82,8 @@ def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, di
         local=local,
         refresh=LOCAL_REFRESH if local else 60.0,
     )
+    if getattr(given, "no_wait", False):
+        settings = replace(settings, default_wait=0.0)
     return build_server(ivcap, settings), env
 
 

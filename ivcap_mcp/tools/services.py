@@ -38,9 +38,10 @@ async def search_services(backend: Backend, request: Request, given: dict[str, A
         told["warning"] = f"The catalogue could not be refreshed: {backend.catalog.failure}"
     if backend.catalog.problems:
         told["unavailable"] = [{"service": p.service, "reason": p.reason} for p in backend.catalog.problems[:10]]
-    if states := await backend.states():
+    states = await backend.states()
+    if states:
         told["preparing"] = states[:10]
-    lead = _nothing(backend, query) if not found else "" if finding.confident else UNSURE
+    lead = _nothing(backend, query, states) if not found else "" if finding.confident else UNSURE
     return answer(told, lead=lead)
 
 
@@ -54,9 +55,13 @@ def _line(entry: Entry, score: float) -> dict[str, Any]:
     }
 
 
-def _nothing(backend: Backend, query: str) -> str:
+def _nothing(backend: Backend, query: str, states: list[dict[str, Any]]) -> str:
     if backend.catalog.all():
         return f"No service fits {query!r}. An empty query lists all {len(backend.catalog.all())}."
+    if backend.catalog.failure is not None:
+        return "The services could not be listed; `warning` says why."
+    if states:
+        return "No service can be called yet; `preparing` says what is being made ready, and what failed."
     if backend.settings.local:
         return (
             "There is no service yet. The user adds one with `ivcap-mcp services add PATH`, or --service PATH at start."
@@ -107,10 +112,30 @@ async def known(backend: Backend, named: str) -> Entry:
         await backend.catalog.refresh()
         entry = await backend.catalog.of_service(named)
     if entry is None:
+        if backend.catalog.failure is not None:
+            raise backend.catalog.failure  # nothing is known of any service, and this is why
+        if (stated := await not_ready(backend, named)) is not None:
+            raise stated
         near = [name for name, _ in backend.catalog.index().rank(named)[:5]]
         hint = f"Did you mean {', '.join(near)}?" if near else "search_services lists what there is."
         raise ToolError("unknown_service", f"No service is known as {clip(named, 200)!r}.", hint)
     return entry
+
+
+async def not_ready(backend: Backend, named: str) -> ToolError | None:
+    """Why a service of the embedded platform that was named by URN or name is no tool yet; `None`: there is none."""
+    one = next((one for one in await backend.states() if named in (one["service"], one["name"])), None)
+    if one is None:
+        return None
+    if one["state"] == "failed":
+        return ToolError(
+            "service_failed",
+            f"The service {one['name']} could not be started: {one['message']}",
+            "Tell the user: the service has to be repaired; after that it is tried again.",
+        )
+    return ToolError(
+        "not_ready", f"The service {one['name']} is being prepared: {one['message']}", "Call again in a few seconds."
+    )
 
 
 async def run_service(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:

@@ -68,6 +68,9 @@ class Scripted:
     async def offload(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return work(*args, **kwargs)
 
+    async def exchange(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return work(*args, **kwargs)
+
     async def once(self, key: str, work: Callable[[], T]) -> T:
         return self._once.do(key, work)
 

@@ -43,7 +43,7 @@ class Agent:
         return done
 
     async def read(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        found = (await self.call(tool, **arguments)).structured_content
+        found: dict[str, Any] | None = (await self.call(tool, **arguments)).structured_content
         assert found is not None
         return found
 

@@ -48,6 +48,32 @@ def test_a_line_cut_off_by_a_crash_is_skipped(tmp_path: Path) -> None:
     assert journal.job_of(intent.id) == "urn:ivcap:job:2"
 
 
+def test_a_line_after_one_that_was_cut_off_is_whole(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    intent = submission("https://x", "me", SERVICE, {})
+    journal.intend(intent)
+    with journal.path.open("ab") as file:
+        file.write(b'{"submission": "half')
+    journal.ordered(intent, "urn:ivcap:job:2")
+    assert journal.job_of(intent.id) == "urn:ivcap:job:2"
+
+
+def test_a_line_that_does_not_fit_is_an_error_and_spoils_no_later_one(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys, pathlib; from ivcap_mcp.submissions import Journal, submission\n"
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (600, resource.RLIM_INFINITY))\n"
+        "journal = Journal(pathlib.Path(sys.argv[1])); intent = submission('https://x', 'me', 'urn:s', {})\n"
+        "journal.intend(intent)\n"
+        "try: journal.intend(intent)\n"
+        "except OSError: print('refused')\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+        "journal.ordered(intent, 'urn:ivcap:job:3'); print(journal.job_of(intent.id))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert ran.stdout.split() == ["refused", "urn:ivcap:job:3"], ran.stderr
+
+
 def test_only_the_user_can_read_it(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "state")
     journal.note("urn:ivcap:job:1", "handle")
