@@ -94,7 +94,7 @@ async def broken(tool: str, step: str, fault: Fault, folder: Path, what: str) ->
     async with outside() as platform, connected(platform, folder) as client:
         await listed(client, TOOL)
         platform.spoilt, platform.fault = step, fault
-        with anyio.move_on_after(MAX_WAIT + 8) as limit:
+        with anyio.move_on_after(MAX_WAIT + 30) as limit:
             result = await client.call_tool(tool, CALLS[tool])
         assert not limit.cancelled_caught, f"{what}: no answer in time"
         check(result, what)
