@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from ivcap_client import IVCAP, Aspect, Job
-from ivcap_client.exception import InvalidInput, IvcapApiError, ResourceNotFound
+from ivcap_client.exception import InvalidInput, IvcapApiError, IvcapError, ResourceNotFound
 from ivcap_client.urns import kind_of
 
 log = logging.getLogger("ivcap_mcp.lineage")
@@ -55,6 +55,7 @@ class Found:
     edges: list[Edge] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     rerun: dict[str, Any] | None = None
+    failure: IvcapError | None = None
 
 
 class Records:
@@ -77,6 +78,9 @@ class Records:
             await read.get(kind_of(urn) or "", self._other)(urn, found)
         except ResourceNotFound:
             found.label["note"] = "not known here, or not yours"
+        except IvcapError as error:
+            found.label["note"] = "could not be read"
+            found.failure = error
         return found
 
     async def name(self, urn: str) -> dict[str, Any]:
@@ -84,7 +88,7 @@ class Records:
         self.requests += 1
         try:
             artifact = await self._ivcap.get_artifact_async(urn)
-        except (ResourceNotFound, IvcapApiError) as refused:
+        except IvcapError as refused:
             log.info("%s cannot be read: %s", urn, refused)
             return {}
         return _present(name=artifact.name, content_type=artifact.mime_type, size=artifact.size)
@@ -97,7 +101,7 @@ class Records:
             self.requests += 1
             try:
                 read = await job.refresh_async()
-            except IvcapApiError as refused:
+            except IvcapError as refused:
                 log.info("%s cannot be read: %s", job.urn, refused)
                 continue
             if urn in set(urns_in(read.request)):

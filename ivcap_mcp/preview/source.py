@@ -13,6 +13,7 @@ from anyio import from_thread, to_thread
 from anyio.lowlevel import RunVar
 
 from ivcap_client import Artifact
+from ivcap_client.exception import IvcapError
 from ivcap_mcp.preview.bounds import MIB, MOST_AT_ONCE, MOST_FETCHED, MOST_HELD, Budget, Stopped, Unreadable
 
 T = TypeVar("T")
@@ -24,6 +25,14 @@ KEPT = 128
 # Looks have threads of their own: each waits for others that ask the platform, and must not take their places.
 _looks: RunVar[anyio.CapacityLimiter] = RunVar("ivcap_mcp_looks")
 AT_ONCE = 8
+
+
+class _Lost(Exception):
+    """The platform failed while bytes were fetched. No OSError, which parsers take for the end of a file."""
+
+    def __init__(self, cause: IvcapError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 class Source(io.RawIOBase):
@@ -209,6 +218,7 @@ async def looked_into(artifact: Artifact, work: Callable[[Source], T], until: fl
 
     Raises:
         Unreadable: By `work`; the message says why.
+        IvcapError: The platform failed meanwhile.
     """
     try:
         limiter = _looks.get()
@@ -220,21 +230,32 @@ async def looked_into(artifact: Artifact, work: Callable[[Source], T], until: fl
     if size is not None and await artifact.ranged_async():
 
         def fetch(first: int, length: int) -> bytes:
-            return from_thread.run(artifact.part_async, first, length)
+            try:
+                return from_thread.run(artifact.part_async, first, length)
+            except IvcapError as error:
+                raise _Lost(error) from error
 
-        return await to_thread.run_sync(work, Ranged(fetch, size, budget), limiter=limiter)
+        try:
+            return await to_thread.run_sync(work, Ranged(fetch, size, budget), limiter=limiter)
+        except _Lost as lost:
+            raise lost.cause from None
     stream = artifact.as_stream_async()
 
     async def more() -> bytes:
         return await anext(stream, b"")
 
     def pieces() -> Iterator[bytes]:
-        while piece := from_thread.run(more):
-            budget.spend(len(piece))
-            yield piece
+        try:
+            while piece := from_thread.run(more):
+                budget.spend(len(piece))
+                yield piece
+        except IvcapError as error:
+            raise _Lost(error) from error
 
     try:
         return await to_thread.run_sync(work, Streamed(pieces(), size, root=True), limiter=limiter)
+    except _Lost as lost:
+        raise lost.cause from None
     finally:
         with anyio.CancelScope(shield=True):
             await stream.aclose()
