@@ -12,7 +12,8 @@ import anyio
 
 from ivcap_client import IVCAP
 from ivcap_client.urns import kind_of
-from ivcap_mcp.provenance import Edge, Found, Records, joined
+from ivcap_mcp.provenance import Found, Records
+from ivcap_mcp.statements import Edge, joined
 from ivcap_mcp.text import one_line
 
 NOT_READ = Found()

@@ -21,7 +21,7 @@ from ivcap_mcp.server import IvcapServer
 from tests.client.server import Asked, Reply
 from tests.mcp.clients import text
 from tests.mcp.deployments import deployment
-from tests.mcp.test_preview import png, tarred, zipped
+from tests.mcp.files import png, tarred, zipped
 
 pytestmark = pytest.mark.anyio
 
