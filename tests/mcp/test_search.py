@@ -29,7 +29,7 @@ def names(query: str) -> list[str]:
 
 def test_a_name_counts_more_than_a_description() -> None:
     assert names("map")[0] == "rain"
-    assert names("map") == ["rain", "soil"]
+    assert names("map")[:2] == ["rain", "soil"]
 
 
 def test_plurals_and_beginnings_of_words_are_found() -> None:
@@ -69,9 +69,9 @@ def test_an_unknown_word_finds_what_looks_like_it() -> None:
 
 
 def test_a_lexicon_has_synonyms_kinds_and_words_that_only_ask() -> None:
-    known = Lexicon("! the, of\n? data\na b, c > d\ne => c\n")
-    assert known.silent == {"the", "of"}
-    assert [(found.start, found.length) for found in known.asked(["x", "a", "b"])] == [(1, 2)]
+    known = Lexicon("! to, of\n? data\np q, c > d\ne => c\n")
+    assert known.silent == {"of", "to"}
+    assert [(found.start, found.length) for found in known.asked(["x", "p", "q"])] == [(1, 2)]
     assert known.asked(["e"])
     assert not known.told(["e"])
 
