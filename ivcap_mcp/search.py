@@ -29,7 +29,7 @@ LITTLE, PART = 0.5, 0.6
 FLATTENED: Final = 0.8
 """Power of rarity: a word that only one service has must not outweigh everything else."""
 MOST_WORDS: Final = 200
-CONFIDENT: Final = 0.6
+CONFIDENT: Final = 0.54
 """Fit of the first under which probably nothing in the catalogue does what was asked."""
 
 

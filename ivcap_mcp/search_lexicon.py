@@ -11,8 +11,10 @@ from typing import Final
 
 from .search_words import words
 
-HEAD, KIND, ASIDE = 1.0, 0.75, 0.8
-"""How strongly a member stands for its concept: a synonym, a kind of it, what goes with it."""
+HEAD, KIND, SOUGHT = 1.0, 0.75, 0.8
+"""How strongly a member stands for its concept: a synonym, a kind of it, what a question looks for."""
+ASIDE, BESIDE = 0.9, 0.25
+"""What goes with it: in a query, and in a description, where it may go with much else."""
 DILUTED: Final = 0.05
 
 
@@ -82,12 +84,15 @@ class Lexicon:
 
 
 def _members(line: str) -> Iterator[tuple[str, float, float]]:
-    for sign, asking, heads, others in (("=>", 1.0, 0.0, 0.8), (">", 1.0, 1.0, KIND), ("~", 1.0, 1.0, ASIDE)):
+    for sign, heads, others in (
+        ("=>", (HEAD, 0.0), (0.0, SOUGHT)),
+        (">", (HEAD, HEAD), (KIND, KIND)),
+        ("~", (HEAD, HEAD), (ASIDE, BESIDE)),
+    ):
         before, found, after = line.partition(f" {sign} ")
         if found:
-            yield from ((part, asking, heads) for part in before.split(","))
-            back = 0.0 if sign == "=>" else others
-            yield from ((part, back, others) for part in after.split(","))
+            yield from ((part, *heads) for part in before.split(","))
+            yield from ((part, *others) for part in after.split(","))
             return
     yield from ((part, HEAD, HEAD) for part in line.split(","))
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 _CAMEL: Final = re.compile(r"(?<=[a-z]{2})(?=[A-Z][a-z])")
+_ARTICLES: Final = frozenset({"the", "a", "an"})
 _CODES: Final = re.compile(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])")
 
 # Longest first. An ending goes only if enough of a word remains.
@@ -90,8 +91,8 @@ def tokens(text: str) -> list[str]:
 
 
 def words(text: str) -> list[str]:
-    """The stems of a text in order."""
-    return [stem(token) for token in tokens(text)]
+    """The stems of a text in order, without articles: "end of the century" is "end of century"."""
+    return [stem(token) for token in tokens(text) if token not in _ARTICLES]
 
 
 def grams(word: str) -> frozenset[str]:
