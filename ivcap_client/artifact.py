@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import ivcap_client
 from ivcap_client._core import artifacts, aspects
@@ -101,8 +101,8 @@ class Artifact(Handle[ArtifactRecord]):
         finally:
             run(body.close())
 
-    async def as_stream_async(self, chunk_size: int = -1) -> AsyncIterator[bytes]:
-        """`as_stream` for `async for`."""
+    async def as_stream_async(self, chunk_size: int = -1) -> AsyncGenerator[bytes, None]:
+        """`as_stream` for async code. Close it (`aclose`) if you stop early: the rest is not fetched then."""
         body = await artifacts.data(self._async_port, await self._described(self._async_port))
         try:
             while piece := await body.read(chunk_size if chunk_size > 0 else downloads.PIECE):
@@ -125,6 +125,33 @@ class Artifact(Handle[ArtifactRecord]):
     async def part_async(self, first: int, length: int) -> bytes:
         """`part` for async code."""
         return await self._part(self._async_port, first, length)
+
+    def ranged(self) -> bool:
+        """Whether a `part` can be had without what lies before it; tried once per origin, then remembered."""
+        return run(self._ranged(self._port))
+
+    async def ranged_async(self) -> bool:
+        """`ranged` for async code."""
+        return await self._ranged(self._async_port)
+
+    def fill(self, file: IO[bytes], *, size: int) -> Artifact:
+        """Send the bytes of an artifact that `create_artifact` announced; what has arrived before is not sent again.
+
+        Args:
+            file: A seekable binary file with the whole content.
+            size: Bytes it has.
+        """
+        from ivcap_client._io import uploads
+
+        self._record = run(uploads.fill(self._port, self._record, file, size))
+        return self
+
+    async def fill_async(self, file: IO[bytes], *, size: int) -> Artifact:
+        """`fill` for async code."""
+        from ivcap_client._io import uploads
+
+        self._record = await uploads.fill(self._async_port, self._record, file, size)
+        return self
 
     def as_local_file(
         self, path: str | os.PathLike[str] | None = None, *, progress_callback: Progress | None = None
@@ -186,6 +213,9 @@ class Artifact(Handle[ArtifactRecord]):
 
     async def _part(self, port: Port, first: int, length: int) -> bytes:
         return await downloads.part(port, await self._described(port), first, length)
+
+    async def _ranged(self, port: Port) -> bool:
+        return await downloads.ranged(port, await self._described(port))
 
     async def _file(self, port: Port, path: str | os.PathLike[str] | None, progress: Progress | None) -> Path:
         where = None if path is None else Path(path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import threading
 from collections.abc import Callable
 
@@ -77,3 +79,23 @@ class RefreshingAuth:
 
     def __repr__(self) -> str:
         return "RefreshingAuth(…)"
+
+
+def identity_of(auth: object) -> str:
+    """Who a credential stands for, hashed: the same after it was renewed where it says who that is.
+
+    A JSON web token says so by issuer, subject and account; of any other credential its own hash is the answer.
+    """
+    headers: dict[str, str] = {}
+    getattr(auth, "apply", headers.update)(headers)
+    told = headers.get("authorization", "") or repr(sorted(headers.items()))
+    parts = told.removeprefix("Bearer ").split(".")
+    if len(parts) == 3:
+        try:
+            claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        except ValueError:
+            claims = None
+        if isinstance(claims, dict) and claims.get("sub"):
+            kept = {key: claims[key] for key in claims if key in ("iss", "sub") or "account" in key.lower()}
+            told = json.dumps(kept, sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import IO, Any
 
-from ivcap_client._core import artifacts, aspects
+from ivcap_client._core import artifacts, aspects, search
 from ivcap_client._core.artifacts import ArtifactRecord
 from ivcap_client._core.aspects import AspectQuery, AspectRecord
 from ivcap_client._core.pages import Listing
 from ivcap_client._core.port import Port, run
+from ivcap_client._core.search import SearchResult
 from ivcap_client.artifact import Artifact
 from ivcap_client.aspect import Aspect
 from ivcap_client.paging import Pager
@@ -54,6 +55,36 @@ class Data:
     async def get_artifact_async(self, id: str) -> Artifact:
         """`get_artifact` for async code."""
         return self._artifact(await artifacts.read(self._async_port, id))
+
+    def create_artifact(
+        self,
+        *,
+        size: int,
+        name: str | None = None,
+        content_type: str = "application/octet-stream",
+        collection: str | None = None,
+        policy: str | None = None,
+    ) -> Artifact:
+        """Announce an artifact of `size` bytes, which `Artifact.fill` sends later, perhaps in another process."""
+        work = artifacts.create(
+            self._port, name=name, content_type=content_type, size=size, collection=collection, policy=policy
+        )
+        return self._artifact(run(work))
+
+    async def create_artifact_async(
+        self,
+        *,
+        size: int,
+        name: str | None = None,
+        content_type: str = "application/octet-stream",
+        collection: str | None = None,
+        policy: str | None = None,
+    ) -> Artifact:
+        """`create_artifact` for async code."""
+        work = artifacts.create(
+            self._async_port, name=name, content_type=content_type, size=size, collection=collection, policy=policy
+        )
+        return self._artifact(await work)
 
     def upload_artifact(
         self,
@@ -188,6 +219,24 @@ class Data:
     async def retract_aspect_async(self, aspect_id: str) -> None:
         """`retract_aspect` for async code."""
         await aspects.retract(self._async_port, aspect_id)
+
+    # Search
+
+    def search(
+        self, query: str, *, limit: int = 10, at_time: datetime | None = None, cursor: str | None = None
+    ) -> SearchResult:
+        """Answers of a Datalog query over the datafabric; deployments only.
+
+        Raises:
+            NotInLocalMode: The local platform evaluates no Datalog.
+        """
+        return run(search.search(self._port, query, limit=limit, at_time=at_time, cursor=cursor))
+
+    async def search_async(
+        self, query: str, *, limit: int = 10, at_time: datetime | None = None, cursor: str | None = None
+    ) -> SearchResult:
+        """`search` for async code."""
+        return await search.search(self._async_port, query, limit=limit, at_time=at_time, cursor=cursor)
 
     # Records to handles: local mode has its own classes
 

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import ivcap_client
 from ivcap_client._core import jobs, services
@@ -18,6 +18,7 @@ from ivcap_client._core.port import Auth, Port, Retry, Target, run
 from ivcap_client._io.runtime import AsyncPort, BlockingPort, Once, Transport
 from ivcap_client.artifact import Artifact
 from ivcap_client.aspect import Aspect
+from ivcap_client.auth import identity_of
 from ivcap_client.data import Data
 from ivcap_client.exception import ConfigError
 from ivcap_client.job import Job
@@ -117,6 +118,11 @@ class IVCAP(Data):
         """Address of the platform; `file://…` in local mode."""
         return self._target.url
 
+    @property
+    def identity(self) -> str:
+        """As whom it asks, hashed: the same for every client of one user, also after a token was renewed."""
+        return identity_of(self._target.auth)
+
     # Services
 
     def list_services(
@@ -207,13 +213,13 @@ class IVCAP(Data):
         """`close` for async code: closes those of the running event loop too."""
         await self._transport.close_async()
 
-    def __enter__(self) -> IVCAP:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    async def __aenter__(self) -> IVCAP:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

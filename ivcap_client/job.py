@@ -11,13 +11,13 @@ from typing import Any
 import ivcap_client
 from ivcap_client._core import following, jobs
 from ivcap_client._core.events import Event
-from ivcap_client._core.jobs import JobRecord
+from ivcap_client._core.jobs import JOB_SCHEMA, JobRecord
 from ivcap_client._core.port import Port, run
 from ivcap_client.events import EventStream
 from ivcap_client.exception import JobFailed, JobTimeout
 from ivcap_client.handle import Handle
 
-__all__ = ["Event", "Job", "JobRecord", "JobStatus"]
+__all__ = ["JOB_SCHEMA", "Event", "Job", "JobRecord", "JobStatus"]
 
 
 class JobStatus(StrEnum):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ivcap_client._core.artifacts import ArtifactRecord
 from ivcap_client._core.aspects import AspectRecord
+from ivcap_client._core.job_output import JobOutput
 from ivcap_client._core.port import Target
 from ivcap_client._io.runtime import Transport
 from ivcap_client.artifact import Artifact, LocalFileArtifact
@@ -79,6 +80,23 @@ class LocalIVCAP(IVCAP):
     async def preparing_async(self) -> list[Mapping[str, Any]]:
         """`preparing` for async code."""
         return await self._async_port.offload(self._local.preparing)
+
+    def job_output(self, job: str, *, most: int = 16_000) -> JobOutput | None:
+        """What the tool printed between a job's start and its end.
+
+        Args:
+            job: URN of the job.
+            most: Bytes; of more the last ones are given.
+
+        Returns:
+            `None` if the job is not known, has not begun, or its part of the log is gone. `others` names jobs that
+            ran in the same process meanwhile, whose lines cannot be told apart.
+        """
+        return self._local.job_output(job, most)
+
+    async def job_output_async(self, job: str, *, most: int = 16_000) -> JobOutput | None:
+        """`job_output` for async code."""
+        return await self._async_port.offload(self._local.job_output, job, most)
 
     def _artifact(self, record: ArtifactRecord) -> Artifact:
         path = self._local.path_of(record.id)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from .schema import WRAPPED, PublishedSchema, restore
 from .schemas.examples import Sampler
 from .schemas.limits import sizes_of, too_much
-from .schemas.reading import read
+from .schemas.reading import Schema, read
 from .schemas.renaming import Renaming
 from .schemas.repairing import Repair
 from .schemas.telling import MOST_COMPLAINTS, Complaint, Teller
@@ -26,7 +26,7 @@ _MOST_EXAMPLE: Final = 2_000
 _MOST_TRIES: Final = 6
 
 
-def understand(arguments: Mapping[str, Any], published: PublishedSchema, original: Mapping[str, Any]) -> Any:
+def understand(arguments: Mapping[str, Any], published: PublishedSchema, original: Schema) -> Any:
     """Return the service's input for a tool's arguments: names restored, JSON text parsed where an object was meant.
 
     This is what is checked and then submitted. The arguments are not changed.
@@ -35,7 +35,7 @@ def understand(arguments: Mapping[str, Any], published: PublishedSchema, origina
     return Renaming(read(original), published.renames).restored(repaired)  # parsed text has published names too
 
 
-def repair(arguments: Any, original: Mapping[str, Any]) -> Any:
+def repair(arguments: Any, original: Schema) -> Any:
     """Parse JSON text that stands where only an object or an array can, at any depth.
 
     A field that accepts text, be it as one of several alternatives, is never touched; nor is text that is no JSON or
@@ -47,7 +47,7 @@ def repair(arguments: Any, original: Mapping[str, Any]) -> Any:
     return Repair(doc).repaired(arguments, (doc.root,))
 
 
-def check(arguments: Any, original: Mapping[str, Any], *, published: PublishedSchema | None = None) -> list[Complaint]:
+def check(arguments: Any, original: Schema, *, published: PublishedSchema | None = None) -> list[Complaint]:
     """Check an input, as `understand` returns it, against the service's own schema.
 
     What cannot be checked (a pattern no linear-time engine takes, a reference that leads nowhere, a schema whose
@@ -75,7 +75,7 @@ def check(arguments: Any, original: Mapping[str, Any], *, published: PublishedSc
     return ordered[:MOST_COMPLAINTS]
 
 
-def example(original: Mapping[str, Any]) -> Any:
+def example(original: Schema) -> Any:
     """Return a small input that the schema accepts, the same each time, or `None` if none was found.
 
     It has what is required, or a few of the optional properties if nothing is; values are the schema's own examples,
@@ -96,7 +96,7 @@ def example(original: Mapping[str, Any]) -> Any:
     return None
 
 
-def unchecked(original: Mapping[str, Any]) -> list[str]:
+def unchecked(original: Schema) -> list[str]:
     """Return what of a schema `check` leaves to the service, one sentence each, for describe_service."""
     from .schemas.checking import unchecked_patterns
 

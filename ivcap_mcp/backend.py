@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,15 +16,21 @@ from anyio.abc import TaskGroup
 
 from ivcap_client import IVCAP, Job, LocalIVCAP
 from ivcap_client.exception import InvalidInput, ResourceNotFound
+from ivcap_mcp import ordering
 from ivcap_mcp.catalog import Catalog
 from ivcap_mcp.catalog_cache import CatalogCache
 from ivcap_mcp.changes import Changes
 from ivcap_mcp.errors import ToolError
+from ivcap_mcp.request import Request
 from ivcap_mcp.settings import Settings
-from ivcap_mcp.submissions import Journal
+from ivcap_mcp.submissions import Journal, Submission
+from ivcap_mcp.uploads import HandOffs
 from ivcap_mcp.watch import Watchers
 
 log = logging.getLogger("ivcap_mcp")
+
+MOST_KNOWN = 1000
+"""Jobs whose service is remembered."""
 
 
 class Backend:
@@ -30,17 +38,23 @@ class Backend:
 
     def __init__(self, ivcap: IVCAP, settings: Settings, builtins: Sequence[t.Tool]) -> None:
         self.ivcap, self.settings = ivcap, settings
-        self.identity = hashlib.sha256(f"{ivcap.url}".encode()).hexdigest()[:16]
         self.changes = Changes()
         cache = None
         if settings.cache_dir is not None and not settings.local:  # a local directory is as near as its cache would be
             cache = CatalogCache(settings.cache_dir, ivcap.url, self.identity)
         self.catalog = Catalog(ivcap, settings, self.changes, builtins, cache)
-        self.journal = Journal(settings.state_dir)
+        self.journal = Journal(settings.state_dir, attach_for=settings.attach_for)
+        self.handoffs = HandOffs(ivcap)
         self.stopping = False
         self._tasks: TaskGroup | None = None
         self._watchers: Watchers | None = None
-        self._users = 0
+        self._services: OrderedDict[str, str] = OrderedDict()
+        self._cancels: bool | None = None
+
+    @property
+    def identity(self) -> str:
+        """Whose calls these are, hashed; the same for every server of one user at one platform."""
+        return hashlib.sha256(f"{self.ivcap.url}\n{self.ivcap.identity}".encode()).hexdigest()[:16]
 
     @property
     def tasks(self) -> TaskGroup:
@@ -60,7 +74,8 @@ class Backend:
     async def running(self, server: object = None) -> AsyncIterator[dict[str, Any]]:
         """The server's lifespan. Ending it ends no job."""
         async with anyio.create_task_group() as tasks:
-            self._tasks, self._watchers = tasks, Watchers(self.ivcap, tasks)
+            self._tasks = tasks
+            self._watchers = Watchers(self.ivcap, tasks, new_job=self.settings.new_job)
             tasks.start_soon(self.catalog.keep_fresh)
             try:
                 yield {"backend": self}
@@ -69,6 +84,7 @@ class Backend:
                 for job in self._watchers.watched:
                     log.info("job %s goes on; any client can pick it up with get_job", job)
                 self.changes.close()
+                self.journal.close()
                 tasks.cancel_scope.cancel()
 
     async def preparing(self) -> list[dict[str, Any]]:
@@ -83,43 +99,84 @@ class Backend:
 
     def note(self, job: str, what: str) -> None:
         """Write down what became of a call. A journal that cannot be written must not fail a call that succeeded."""
+        self._noted(lambda: self.journal.note(job, what))
+
+    def note_left(self, intent: Submission, what: str) -> None:
+        """Write down that a call ended before its order was answered."""
+        self._noted(lambda: self.journal.left(intent, what))
+
+    def _noted(self, write: Callable[[], None]) -> None:
         try:
-            self.journal.note(job, what)
+            write()
         except OSError as error:
             log.warning("the journal cannot be written: %s", error)
 
-    async def job(self, named: str, patience: float = 5.0) -> Job:
+    async def can_cancel(self) -> bool:
+        """Whether the platform has a way to cancel jobs; asked once."""
+        if self._cancels is None:
+            try:
+                self._cancels = await self.ivcap.can_cancel_async()
+            except ResourceNotFound:
+                self._cancels = False  # a platform that does not describe itself promises nothing
+        return self._cancels
+
+    async def job(self, named: str, request: Request | None = None, patience: float | None = None) -> Job:
         """A job by its URN, or by the id of the submission that ordered it.
 
-        A job just ordered may not be listed yet, so an unknown one is looked up again for `patience` seconds.
+        What a journal or the platform's statements do not know yet is looked up again for `settings.new_job` seconds. A
+        submission without a job is looked for once more, as long as the call may take.
+
+        Args:
+            named: URN of a job, its UUID, or a submission's id.
+            request: The call that asks; without one, nobody waits for a long search.
+            patience: Seconds for which an unknown job is looked up again; `settings.new_job` by default.
 
         Raises:
             ToolError: No such job.
         """
-        urn = named if named.startswith("urn:") else await anyio.to_thread.run_sync(self.journal.job_of, named)
-        if urn is None:
-            urn = f"urn:ivcap:job:{named}"
-        service = self.journal.known_service_of(urn)
+        urn = named if named.startswith("urn:") else await self._submitted(named, request)
+        service = self.journal.known_service_of(urn) or self._services.get(urn)
         if service is None:
             service = await anyio.to_thread.run_sync(self.journal.service_of, urn)
-        if service is not None:
-            try:
-                return await self.ivcap.job(urn, service).refresh_async()
-            except ResourceNotFound:
-                raise _no_job(urn) from None
-        pauses = iter((0.1, 0.3, 0.6, 1.0, 1.5, 1.5))
-        waited = 0.0
+        until, pause = time.monotonic() + (self.settings.new_job if patience is None else patience), 0.1
         while True:
             try:
-                return await self.ivcap.get_job_async(urn)
+                if service is None:
+                    job = await self.ivcap.get_job_async(urn)
+                else:
+                    job = await self.ivcap.job(urn, service).refresh_async()
             except InvalidInput as error:
                 raise ToolError("invalid_input", str(error), "Give the URN that the call returned.") from None
             except ResourceNotFound:
-                pause = next(pauses, None)
-                if pause is None or waited + pause > patience:
+                # What the platform once said of a job it goes on saying.
+                if urn in self._services or time.monotonic() + pause > until:
                     raise _no_job(urn) from None
                 await anyio.sleep(pause)
-                waited += pause
+                pause = min(pause * 2, 1.5)
+            else:
+                self._remember(job)
+                return job
+
+    async def _submitted(self, named: str, request: Request | None) -> str:
+        """URN of the job of a submission; of a job named by its UUID alone."""
+        entry = await anyio.to_thread.run_sync(self.journal.of, named)
+        mine = entry is not None and (entry.intent.origin, entry.intent.identity) == (self.ivcap.url, self.identity)
+        if entry is None or not mine:
+            return f"urn:ivcap:job:{named}"
+        if entry.job is not None:
+            return entry.job
+        if entry.state == "refused":
+            raise ToolError(
+                "not_found", f"Submission {named} ordered no job: the platform refused it, or was not reached."
+            )
+        return (await ordering.looked_for(self, request, entry.intent)).urn
+
+    def _remember(self, job: Job) -> None:
+        if job.service is not None:
+            self._services[job.urn] = job.service
+            self._services.move_to_end(job.urn)
+            while len(self._services) > MOST_KNOWN:
+                self._services.popitem(last=False)
 
 
 def _no_job(urn: str) -> ToolError:

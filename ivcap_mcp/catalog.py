@@ -22,7 +22,7 @@ from ivcap_mcp.catalog_cache import CatalogCache
 from ivcap_mcp.changes import Changes
 from ivcap_mcp.gate import admissible
 from ivcap_mcp.schema import PublishedSchema, SchemaRefused, publish
-from ivcap_mcp.search import Document
+from ivcap_mcp.search import Document, Index
 from ivcap_mcp.settings import Settings
 from ivcap_mcp.text import clip, stripped
 
@@ -99,6 +99,7 @@ class Catalog:
         self.problems: tuple[Problem, ...] = ()
         self.failure: Exception | None = None
         self.version = 0
+        self._index: Index | None = None
         self._first, self._lock = anyio.Event(), anyio.Lock()
         self._swept = -1e9
 
@@ -158,6 +159,16 @@ class Catalog:
             or self._known(service)
             or next((entry for entry in self._entries.values() if entry.service_name == service), None)
         )
+
+    def by_urn(self, service: str) -> Entry | None:
+        """The tool of a service, if it has one."""
+        return self._by_service.get(service)
+
+    def index(self) -> Index:
+        """What search looks into; built when it is first needed and whenever services changed."""
+        if self._index is None:
+            self._index = Index([entry.document() for entry in self.all()])
+        return self._index
 
     def all(self) -> list[Entry]:
         """Every service that can be run, by name."""
@@ -220,6 +231,7 @@ class Catalog:
         before = {entry.name: entry for entry in self._entries.values()}
         self._entries = {entry.name: entry for entry in entries}
         self._by_service = {entry.service: entry for entry in entries}
+        self._index = None
         self._former |= {entry.name: entry.service for entry in entries}
         self.problems = tuple(problems)
         for problem in problems:

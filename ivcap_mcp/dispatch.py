@@ -11,21 +11,20 @@ from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
 from ivcap_client.exception import IvcapError
-from ivcap_mcp import arguments, calls, confirm, tasks
+from ivcap_mcp import arguments, calls, confirm, profiles, tasks
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.catalog import Entry
 from ivcap_mcp.errors import ToolError, as_result, tool_error, unknown_tool
 from ivcap_mcp.inputs import request_for
+from ivcap_mcp.progress import Telling
 from ivcap_mcp.request import Request
+from ivcap_mcp.schemas.reading import Doc, read
 from ivcap_mcp.tasks import Tasks
 from ivcap_mcp.text import clip
 from ivcap_mcp.tools import Builtin
 from ivcap_mcp.tools.services import known
 
 Context = ServerRequestContext[Any, Any]
-
-GRACE = 5.0
-"""Seconds past the longest wait after which a call is given up for good: nothing should ever take them."""
 
 
 class Dispatch:
@@ -45,17 +44,20 @@ class Dispatch:
             left = began + settings.max_wait - time.monotonic()
             if builtin is None and entry is None:
                 raise self._unknown(params.name)
+            shown = builtin.definition.input_schema if builtin else entry.tool.input_schema if entry else {}
+            given = profiles.taken(given, shown, profiles.of(settings.schema_profile, ctx.session))
             if settings.confirm and self.asks(params.name):
                 given, question = await self._confirmed(ctx, params, builtin, entry, given)
                 if question is not None:
                     return question
             # The person's time to think is over before the call's time begins.
-            request = Request(ctx, time.monotonic() + left)
-            with anyio.fail_after(left + GRACE):
+            now = time.monotonic()
+            request = Request(ctx, now + left, Telling(now, settings.progress_gap, settings.heartbeat))
+            with anyio.fail_after(left):
                 if entry is not None:
-                    return await self._service(request, entry, given)
+                    return await request.told(self._service(request, entry, given))
                 assert builtin is not None
-                return await self._builtin(request, builtin, given)
+                return await request.told(self._builtin(request, builtin, given))
         except TimeoutError as error:
             if isinstance(error, IvcapError):
                 return as_result(tool_error(error))
@@ -96,22 +98,33 @@ class Dispatch:
         elif builtin is not None:
             _checked(builtin, given)
             if builtin.definition.name == "run_service":
-                await request_for(await known(self._backend, given["service"]), given["input"])
+                entry = await known(self._backend, given["service"])
+                await request_for(entry, given["input"])
         asked = confirm.question(params.name, given, service=entry.name if entry else None)
         return given, await confirm.agreed(ctx, params, asked, told, self._backend.settings.ask)
 
-    async def _service(self, request: Request, entry: Entry, given: dict[str, Any]) -> Any:
+    async def _service(
+        self, request: Request, entry: Entry, given: dict[str, Any], *, key: str | None = None, resubmit: bool = False
+    ) -> Any:
         body = await request_for(entry, given)
         if tasks.declared(request.ctx):
-            return self._tasks.created(await calls.order(self._backend, request, entry.service, body))
+            job = await calls.order(self._backend, request, entry.service, body, key=key, resubmit=resubmit)
+            return self._tasks.created(job)
         return await calls.run(self._backend, request, entry.service, body, self._backend.settings.wait)
 
     async def _builtin(self, request: Request, builtin: Builtin, given: dict[str, Any]) -> Any:
         repaired = _checked(builtin, given)
         if builtin.definition.name == "run_service" and "wait" not in given and tasks.declared(request.ctx):
             # Who says how long to wait wants the job's handle after that, and no task.
-            return await self._service(request, await known(self._backend, repaired["service"]), repaired["input"])
+            entry = await known(self._backend, repaired["service"])
+            return await self._service(
+                request, entry, repaired["input"], key=repaired.get("key"), resubmit=repaired.get("resubmit", False)
+            )
         return await builtin.run(self._backend, request, repaired)
+
+
+_read: dict[str, Doc] = {}
+"""Schemas of built-in tools, read at their first call: start-up need not wait for it."""
 
 
 def _checked(builtin: Builtin, given: dict[str, Any]) -> dict[str, Any]:
@@ -120,9 +133,10 @@ def _checked(builtin: Builtin, given: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ToolError: They do not fit.
     """
-    schema = builtin.definition.input_schema
-    repaired: dict[str, Any] = arguments.repair(given, schema)
-    complaints = arguments.check(repaired, schema)
+    name = builtin.definition.name
+    doc = _read.get(name) or _read.setdefault(name, read(builtin.definition.input_schema))
+    repaired: dict[str, Any] = arguments.repair(given, doc)
+    complaints = arguments.check(repaired, doc)
     if complaints:
         raise ToolError("invalid_input", arguments.complaint_text(builtin.definition.name, complaints))
     return repaired

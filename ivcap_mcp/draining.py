@@ -5,6 +5,7 @@ answered too, and a client that asks and never reads cannot fill the memory.
 from __future__ import annotations
 
 import contextvars
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -64,9 +65,10 @@ class DrainedReads:
         writes: WriteStream[SessionMessage],
         pending: Pending,
         patience: float,
+        on_end: Callable[[], None] | None = None,
     ) -> None:
         self._inner, self._writes, self._pending, self._patience = inner, writes, pending, patience
-        self._stuck = False
+        self._on_end, self._stuck = on_end, False
 
     @property
     def last_context(self) -> contextvars.Context | None:
@@ -80,6 +82,8 @@ class DrainedReads:
                 item = await self._inner.receive()
             except anyio.EndOfStream:
                 await self._pending.none_left(self._patience)
+                if self._on_end is not None:
+                    self._on_end()
                 raise
             if isinstance(item, Exception):
                 if (told := complaint(item)) is None:

@@ -16,6 +16,7 @@ import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
 
 from ivcap_client.exception import ConfigError
+from ivcap_mcp import uploads
 from ivcap_mcp.secret import kept_secret
 from ivcap_mcp.server import IvcapServer
 
@@ -27,6 +28,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SHORTEST_TOKEN = 16
+"""Characters below which what is kept is no token of ours: a write cut off, or a file emptied."""
 DRAIN = 5
 """Seconds that requests under way may take when the server is told to end."""
 
@@ -57,6 +60,7 @@ def http_app(
             *(f"{scheme}://{host}{port}" for host in named for scheme in ("http", "https") for port in ("", ":*")),
         ],
     )
+    server.backend.handoffs.sealed_with(tokens)
     app = server.streamable_http_app(transport_security=security, stateless_http=stateless)
     return _Door(app, server, [hashlib.sha256(token.encode()).digest() for token in tokens])
 
@@ -74,6 +78,8 @@ class _Door:
             await _json(send, 200, {"status": "ok"})
         elif scope["path"] == "/readyz":
             await self._ready(send)
+        elif uploads.PREFIX in scope["path"]:
+            await self._server.backend.handoffs(scope, receive, send)  # its address is the permission
         elif self._tokens and not self._known(scope):
             told = {"error": "a bearer token is needed: the server printed it when it started"}
             await _json(send, 401, told, (b"www-authenticate", b'Bearer realm="ivcap-mcp"'))

@@ -10,6 +10,7 @@ from ivcap_mcp import arguments
 from ivcap_mcp.catalog import Entry
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.schema import present
+from ivcap_mcp.schemas.reading import read
 
 
 async def request_for(entry: Entry, given: dict[str, Any]) -> Any:
@@ -20,11 +21,12 @@ async def request_for(entry: Entry, given: dict[str, Any]) -> Any:
     """
 
     def work() -> Any:
-        body = arguments.understand(given, entry.published, entry.original)
-        complaints = arguments.check(body, entry.original, published=entry.published)
+        doc = read(entry.original)
+        body = arguments.understand(given, entry.published, doc)
+        complaints = arguments.check(body, doc, published=entry.published)
         if complaints:
-            fits = arguments.example(entry.original)
-            shown = None if fits is None else present(fits, entry.published, entry.original)
+            fits = arguments.example(doc)
+            shown = None if fits is None else present(fits, entry.published, doc)
             raise ToolError("invalid_input", arguments.complaint_text(entry.name, complaints, example=shown))
         return body
 

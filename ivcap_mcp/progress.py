@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +14,9 @@ from ivcap_mcp.text import clip, stripped
 MOST_MESSAGE = 200
 NEARLY = 99.0
 """Percent shown when a service says that all is done: its result is still to come."""
+MOST_A_SECOND = 10
+EARLY = 0.95
+"""A sign of life comes a little before it is due, since clocks and wires take their time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,65 @@ class Progress:
         else:
             self.value += 1
         return Step(self.value, self.total, text)
+
+
+@dataclass(slots=True)
+class Telling:
+    """When which step is sent. Pure: times, in seconds on any rising clock, come in as arguments.
+
+    Of events that come faster than they may be sent, only the newest is kept; words are all sent.
+
+    Attributes:
+        began: When the call began.
+        gap: Shortest time between two messages, the last one excepted.
+        heartbeat: Longest silence.
+        progress: Makes steps of events.
+    """
+
+    began: float
+    gap: float = 0.1
+    heartbeat: float = 10.0
+    progress: Progress = field(default_factory=Progress)
+    _waiting: deque[tuple[Step, bool]] = field(default_factory=deque)
+    _sent: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_A_SECOND))
+    _over: bool = False
+
+    def hear(self, event: Event) -> None:
+        """Something a job told."""
+        if self._waiting and self._waiting[-1][1]:
+            self._waiting.pop()
+        self._waiting.append((self.progress.of(event), True))
+
+    def say(self, text: str) -> None:
+        """Something we have to tell."""
+        self._waiting.append((self.progress.beat(text), False))
+
+    def due(self, now: float, *, last: bool = False) -> float:
+        """Seconds until there is something to send: infinite where there is not."""
+        if self._over:
+            return math.inf
+        before = self._sent[-1] if self._sent else None
+        if not self._waiting:
+            if last:
+                return math.inf
+            return max(0.0, (self.began if before is None else before) + EARLY * self.heartbeat - now)
+        gap = 0.0 if before is None or last else before + self.gap - now
+        full = self._sent[0] + 1.0 - now if len(self._sent) == MOST_A_SECOND else 0.0
+        return max(0.0, gap, full)
+
+    def take(self, now: float, doing: str = "still running", *, last: bool = False) -> Step | None:
+        """The step to be sent now, if one is due; it counts as sent."""
+        if self.due(now, last=last) > 0:
+            return None
+        self._sent.append(now)
+        if self._waiting:
+            return self._waiting.popleft()[0]
+        recent = self.progress.recent
+        return self.progress.beat(f"{doing}: {recent[-1]}" if recent else doing)
+
+    def end(self) -> None:
+        """The answer is about to be given: nothing comes after it."""
+        self._over = True
 
 
 def _share(data: Any) -> float | None:

@@ -79,6 +79,8 @@ async def run_service(backend: Backend, given: Given) -> str:
     told = {"tool": entry.name, "service": entry.service, "description": entry.description}
     told["input_schema"] = dict(entry.original)  # type: ignore[assignment]
     example = arguments.example(entry.original)
+    if example is None:  # no value of ours would fit: the names at least
+        example = dict.fromkeys(entry.original.get("required") or [], "…")
     return joined(
         f"Run the IVCAP service `{entry.name}`." + (f" What I want to know: {stripped(goal)}" if goal else ""),
         facts(told),

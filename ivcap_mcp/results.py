@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,6 +16,7 @@ import mcp_types as t
 from ivcap_client import IVCAP, Artifact, Job
 from ivcap_client.exception import IvcapError
 from ivcap_mcp.errors import ToolError
+from ivcap_mcp.rendering import rendered
 from ivcap_mcp.settings import Settings
 from ivcap_mcp.text import clip, stripped
 
@@ -22,6 +24,8 @@ log = logging.getLogger("ivcap_mcp.results")
 
 ARTIFACT = re.compile(r"urn:ivcap:artifact:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 MOST_LINKS = 20
+SPARE = 0.2
+"""Seconds kept for writing the answer."""
 IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 ENVELOPE = {
     "type": "object",
@@ -44,25 +48,45 @@ def next_call(tool: str, **arguments: Any) -> dict[str, Any]:
 
 def answer(structured: Mapping[str, Any], *extra: t.ContentBlock, lead: str = "", meta: Any = None) -> t.CallToolResult:
     """A success: the structured content, and the same as text for clients that show only that."""
-    text = json.dumps(structured, ensure_ascii=False, indent=1, default=str)
+    text = rendered(structured)
     content: list[t.ContentBlock] = [t.TextContent(text=f"{lead}\n{text}" if lead else text), *extra]
     return t.CallToolResult(content=content, structured_content=dict(structured), _meta=meta)
 
 
-def handle(job: Job, told: list[str], wait: float) -> t.CallToolResult:
-    """The answer for a job that has not ended: where it stands, and how to go on. Not an error."""
+def handle(job: Job, told: list[str], wait: float, about: Mapping[str, Any] | None = None) -> t.CallToolResult:
+    """The answer for a job that has not ended: where it stands, and how to go on. Not an error.
+
+    Args:
+        job: As it was last seen.
+        told: What it told meanwhile.
+        wait: Seconds that the next call should wait.
+        about: More to be said about it; its `note` is told as text too.
+    """
     status = job.status(refresh=False).value
     following = next_call("get_job", job=job.urn, wait=int(wait))
-    structured = {"job": job.urn, "status": status, "service": job.service, "progress": told, "next": following}
-    lead = (
-        f"The job has not ended yet ({status}); it goes on whether anybody waits or not. "
-        f'To wait for its result call get_job with {{"job": "{job.urn}", "wait": {int(wait)}}}.'
+    more = dict(about or {})
+    structured = {"job": job.urn, "status": status, "service": job.service, "progress": told, **more, "next": following}
+    where = (
+        f"The job has ended ({status}), but its result could not be read in time."
+        if job.ended
+        else f"The job has not ended yet ({status}); it goes on whether anybody waits or not."
     )
+    lead = f'{where} To wait for its result call get_job with {{"job": "{job.urn}", "wait": {int(wait)}}}.'
+    lead += f" {more['note']}" if "note" in more else ""
     return answer(structured, lead=lead, meta={"ivcap/job": job.urn})
 
 
-async def finished(ivcap: IVCAP, settings: Settings, job: Job) -> t.CallToolResult:
+async def finished(
+    ivcap: IVCAP, settings: Settings, job: Job, about: Mapping[str, Any] | None = None, left: float = math.inf
+) -> t.CallToolResult:
     """The result of a service tool's job.
+
+    Args:
+        ivcap: The platform.
+        settings: Limits.
+        job: It, read with its result.
+        about: What has to be said about the job; the result then stands under `result` beside it.
+        left: Seconds left; links to artifacts that cannot be had in time are left out.
 
     Raises:
         ToolError: The job did not succeed.
@@ -72,21 +96,28 @@ async def finished(ivcap: IVCAP, settings: Settings, job: Job) -> t.CallToolResu
     structured = value if isinstance(value, dict) else {"result": value}
     shown, size = await anyio.to_thread.run_sync(fitted, structured, settings.most_text)
     lead = f"Job {job.urn} succeeded."
+    if about:
+        lead += f" {about.get('note', '')}"
+        if size is None:
+            shown = {"job": job.urn, "status": "succeeded", **about, "result": value}
     if size is not None:
         following = next_call("get_job", job=job.urn, pointer="", offset=0, limit=100)
         shown = {
             "job": job.urn,
             "status": "succeeded",
+            **(about or {}),
             "shortened": True,
             "size": size,
             "next": following,
             "result": shown,
         }
-        lead = (
-            f"Job {job.urn} succeeded. Its result has {size} bytes and is shortened here; read on with get_job and "
+        lead += (
+            f" Its result has {size} bytes and is shortened here; read on with get_job and "
             "`pointer` (a JSON Pointer into the result), `offset` and `limit`."
         )
-    extra = await linked(ivcap, settings, value)
+    extra: list[t.ContentBlock] = []
+    with anyio.move_on_after(max(left - SPARE, 0.1)):
+        extra = await linked(ivcap, settings, value)
     return answer(shown, *extra, lead=lead, meta={"ivcap/job": job.urn})
 
 

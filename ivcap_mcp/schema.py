@@ -18,7 +18,7 @@ from .schemas.keys import portable_names, tells_apart
 from .schemas.keywords import Node
 from .schemas.kinds import ALL, conjuncts
 from .schemas.publishing import MOST_DEPTH, Publisher, TooLarge
-from .schemas.reading import MOST_BYTES, SchemaRefused, read
+from .schemas.reading import MOST_BYTES, Schema, SchemaRefused, read
 from .schemas.renaming import Renaming
 from .schemas.shapes import described
 
@@ -84,7 +84,7 @@ def publish(original: Mapping[str, Any]) -> PublishedSchema:
     return PublishedSchema(schema, tuple(publisher.notes), renames, wrapped)
 
 
-def restore(arguments: Mapping[str, Any], published: PublishedSchema, original: Mapping[str, Any]) -> Any:
+def restore(arguments: Mapping[str, Any], published: PublishedSchema, original: Schema) -> Any:
     """Return what the service is to get for the arguments of a tool call: its own property names, no wrapping.
 
     A `$schema` property that is not shown but required is put back with the value the original fixes or defaults to.
@@ -99,7 +99,7 @@ def restore(arguments: Mapping[str, Any], published: PublishedSchema, original: 
     return Renaming(read(original), published.renames).restored(value)
 
 
-def present(value: Any, published: PublishedSchema, original: Mapping[str, Any]) -> dict[str, Any]:
+def present(value: Any, published: PublishedSchema, original: Schema) -> dict[str, Any]:
     """Return the arguments by which a client gives the service `value`: the inverse of `restore`.
 
     Raises:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -19,12 +19,18 @@ from .search_words import grams, words
 
 NAME, PARAMETERS, DESCRIPTION = 2.2, 0.9, 1.6
 """What a word found in each field counts."""
-SATURATION, LENGTH = 1.2, 0.4
-MEANT, ALIKE, ADDED = 0.62, 0.45, 0.25
+SATURATION, LENGTH = 3.0, 0.4
+MEANT, ALIKE, ADDED = 1.15, 0.45, 0.05
 """What counts, of a word itself: a word that means the same, one that looks alike, a second way in which it fits."""
-COVERED: Final = 0.7
-LITTLE: Final = 0.35
+REPEATED: Final = 0.6
+"""What counts, of a meaning found before in the same text, when it is found again in other words."""
+LITTLE, PART = 0.5, 0.6
+"""What counts, of a word: one that says little, one that is part of a term."""
+FLATTENED: Final = 0.8
+"""Power of rarity: a word that only one service has must not outweigh everything else."""
 MOST_WORDS: Final = 200
+CONFIDENT: Final = 0.6
+"""Fit of the first under which probably nothing in the catalogue does what was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +41,6 @@ class Document:
     name: str
     parameters: str
     description: str
-
-
-@dataclass(slots=True)
-class Unit:
-    """A word or phrase of a query and what it finds.
-
-    Attributes:
-        stems: Its stems.
-        worth: How much it says.
-        found: Document → score.
-    """
-
-    stems: tuple[str, ...]
-    worth: float
-    found: dict[int, float] = field(default_factory=dict)
 
 
 class Index:
@@ -73,16 +64,22 @@ class Index:
                 (document.description, DESCRIPTION * short),
             ):
                 stems = words(text)
-                for one in stems:
+                # A tool's name often is the service's in other letters: once is enough.
+                for one in dict.fromkeys(stems) if text is document.name else stems:
                     weights[one][place] = weights[one].get(place, 0.0) + worth
+                meant: dict[int, float] = {}
                 for found in told(stems):
                     for concept, how in found.concepts.items():
-                        known = weights[concept]
-                        known[place] = known.get(place, 0.0) + worth * how
+                        meant[concept] = how + REPEATED * meant.get(concept, 0.0)
+                for concept, how in meant.items():
+                    weights[concept][place] = weights[concept].get(place, 0.0) + worth * how
         self._found = {
             term: {place: weight / (weight + SATURATION) for place, weight in places.items()}
             for term, places in weights.items()
         }
+        # In a small catalogue every word would be common, and nothing would fit anything.
+        self._size = max(len(self.documents), 50)
+        self._most = math.log(1 + 2 * self._size) ** FLATTENED
         self._stems = sorted(term for term in self._found if isinstance(term, str) and len(term) > 3)
         self._by_gram: defaultdict[str, list[str]] = defaultdict(list)
         for stem in self._stems:
@@ -94,73 +91,72 @@ class Index:
 
         An empty query ranks all by name.
         """
+        return self.search(query)[0]
+
+    def search(self, query: str) -> tuple[list[tuple[str, float]], float]:
+        """`rank`, and how well the first fits: from 0, not at all; under `CONFIDENT` probably nothing does.
+
+        It is what speaks for the first, in rare words: one that means the same counts about 1 in most catalogues.
+        """
         if not words(query):
             ordered = sorted(self.documents, key=lambda document: (document.name, document.key))
-            return [(document.key, 0.0) for document in ordered]
-        units = self._units(query)
-        total = sum(unit.worth for unit in units) or 1.0
+            return [(document.key, 0.0) for document in ordered], 1.0
         scores: defaultdict[int, float] = defaultdict(float)
-        covered: defaultdict[int, float] = defaultdict(float)
-        for unit in units:
-            for place, score in unit.found.items():
+        for found in self._found_by(query):
+            for place, score in found.items():
                 scores[place] += score
-                covered[place] += min(unit.worth, score * 1.5)
         ranked = []
         for place, score in scores.items():
             document = self.documents[place]
-            ranked.append((document.key, round(score * (covered[place] / total) ** COVERED, 4), document.name))
-        ranked.sort(key=lambda found: (-found[1], found[2], found[0]))
-        return [(key, score) for key, score, _ in ranked if score > 0]
+            ranked.append((-round(score, 4), document.name, document.key, place))
+        ranked.sort()
+        evidence = scores[ranked[0][3]] if ranked else 0.0
+        return [(key, -score) for score, _, key, _ in ranked if score < 0], round(evidence / self._most, 4)
 
     def _rarity(self, term: str | int) -> float:
-        holding, all_ = len(self._found.get(term, ())), len(self.documents)
-        return math.log(1 + (all_ - holding + 0.5) / (holding + 0.5))
+        holding = len(self._found.get(term, ()))
+        return float(math.log(1 + (self._size - holding + 0.5) / (holding + 0.5)) ** FLATTENED)
 
-    def _units(self, query: str) -> list[Unit]:
+    def _found_by(self, query: str) -> Iterator[dict[int, float]]:
+        """What each word and each term of a query finds: document → score."""
         stems = words(query)[:MOST_WORDS]
         known = lexicon()
-        units: dict[tuple[str, ...], Unit] = {}
         meant: defaultdict[tuple[str, ...], dict[int, float]] = defaultdict(dict)
+        alone = set(stems)
         for found in known.asked(stems):
-            meant[tuple(stems[found.start : found.start + found.length])] |= found.concepts
+            key = tuple(stems[found.start : found.start + found.length])
+            meant[key] |= found.concepts
+            # A word says less by itself where it is part of a term: "water table" is no table.
+            if found.length > 1 and not known.silent.intersection(key):
+                alone.difference_update(key)
         for one in stems:
             if one not in known.silent:
                 meant.setdefault((one,), {})
         for key, concepts in meant.items():
             if len(key) == 1 and key[0] in known.silent:
                 continue
-            unit = self._unit(key, concepts)
-            if unit.worth > 0:
-                units[key] = unit
-        return list(units.values())
+            yield self._of(key, concepts, 1.0 if len(key) > 1 or key[0] in alone else PART)
 
-    def _unit(self, key: tuple[str, ...], concepts: dict[int, float]) -> Unit:
-        known = lexicon()
+    def _of(self, key: tuple[str, ...], concepts: dict[int, float], share: float) -> dict[int, float]:
         stem = key[0] if len(key) == 1 else ""
-        worth = self._rarity(stem) if stem in self._found else 0.0
         ways: list[tuple[float, dict[int, float]]] = []
         if stem in self._found:
             ways.append((self._rarity(stem), self._found[stem]))
+        elif stem:
+            ways.extend(self._alike(stem))
         for concept, how in concepts.items():
             if concept in self._found:
-                rarity = self._rarity(concept)
-                ways.append((MEANT * how * rarity, self._found[concept]))
-                worth = max(worth, MEANT * rarity * how)
-        if stem and stem not in self._found:
-            ways.extend(self._alike(stem))
-            worth = worth or self._rarity(stem) * 0.6
-        little = LITTLE if stem in known.weak else 1.0
-        unit = Unit(key, worth * little)
-        best: dict[int, list[float]] = defaultdict(list)
+                ways.append((MEANT * how * self._rarity(concept), self._found[concept]))
+        share *= LITTLE if stem in lexicon().weak else 1.0
+        best: defaultdict[int, list[float]] = defaultdict(list)
         for weight, places in ways:
             for place, there in places.items():
-                best[place].append(weight * there * little)
-        unit.found = {place: max(all_) + ADDED * (sum(all_) - max(all_)) for place, all_ in best.items()}
-        return unit
+                best[place].append(weight * there * share)
+        return {place: max(all_) + ADDED * (sum(all_) - max(all_)) for place, all_ in best.items()}
 
     def _alike(self, stem: str) -> list[tuple[float, dict[int, float]]]:
         """Words of the catalogue that look like one it does not know: another form, a compound, a slip of the pen."""
-        if len(stem) < 4:
+        if len(stem) < 3:
             return []
         own = grams(stem)
         shared: defaultdict[str, int] = defaultdict(int)
@@ -170,7 +166,7 @@ class Index:
         ways = []
         for other, common in shared.items():
             alike = 2 * common / (len(own) + len(grams(other)))
-            whole = len(other) >= 5 and (stem.startswith(other) or other.startswith(stem)) and len(stem) >= 4
+            whole = other.startswith(stem) or (len(other) >= 5 and stem.startswith(other))
             if alike >= 0.6 or whole:
                 ways.append((ALIKE * max(alike, 0.6) * self._rarity(other), self._found[other]))
         return ways

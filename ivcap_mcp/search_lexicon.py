@@ -11,9 +11,9 @@ from typing import Final
 
 from .search_words import words
 
-HEAD, KIND, ASIDE, ASKED = 1.0, 0.75, 0.6, 0.0
-"""How strongly a member stands for its concept: a synonym, a kind of it, what goes with it; the last only asks."""
-LONGEST: Final = 6
+HEAD, KIND, ASIDE = 1.0, 0.75, 0.8
+"""How strongly a member stands for its concept: a synonym, a kind of it, what goes with it."""
+DILUTED: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _members(line: str) -> Iterator[tuple[str, float, float]]:
 def _diluted(concepts: dict[int, float]) -> dict[int, float]:
     """A word with many meanings says less of each."""
     many = len(concepts)
-    return {concept: weight / (1 + 0.15 * (many - 1)) for concept, weight in concepts.items()}
+    return {concept: weight / (1 + DILUTED * (many - 1)) for concept, weight in concepts.items()}
 
 
 @cache

@@ -14,7 +14,7 @@ from mcp.shared.exceptions import MCPError
 
 from ivcap_client import IVCAP, __version__
 from ivcap_client.exception import IvcapError
-from ivcap_mcp import completion, confirm, prompts, resources, tasks
+from ivcap_mcp import completion, confirm, profiles, prompts, resources, tasks
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.dispatch import Dispatch
 from ivcap_mcp.errors import no_resource
@@ -92,6 +92,7 @@ def build_server(ivcap: IVCAP, settings: Settings) -> IvcapServer:
 class _Handlers:
     def __init__(self, backend: Backend, dispatch: Dispatch) -> None:
         self._backend, self._dispatch = backend, dispatch
+        self._profiled = profiles.Profiled()
 
     async def list_tools(self, ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListToolsResult:
         await self._backend.catalog.ready()
@@ -103,6 +104,8 @@ class _Handlers:
         ttl = int(self._backend.settings.refresh * 1000)
         if self._backend.settings.confirm:
             shown = [confirm.with_argument(tool) if self._dispatch.asks(tool.name) else tool for tool in shown]
+        profile = profiles.of(self._backend.settings.schema_profile, ctx.session)
+        shown = [self._profiled.tool(tool, profile) for tool in shown]
         return t.ListToolsResult(tools=shown, next_cursor=after, ttl_ms=ttl, cache_scope="private")
 
     async def list_prompts(self, ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListPromptsResult:

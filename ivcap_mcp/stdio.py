@@ -30,13 +30,22 @@ async def serve_stdio(server: Server[Any]) -> None:
             with own_stdin() as lines:
                 async with stdio_server(stdin=lines) as (read, write):
                     pending = Pending()
-                    reads, writes = DrainedReads(read, write, pending, DRAIN), CountedWrites(write, pending)
+                    reads = DrainedReads(read, write, pending, DRAIN, on_end=lambda: _ending(server))
+                    writes = CountedWrites(write, pending)
                     await server.run(reads, writes, server.create_initialization_options())
                     tasks.start_soon(_give_up)
         except* BrokenPipeError:
+            # A client that died closes both its ends; an answer that was on its way then is not a failure of ours.
             log.info("the client does not listen any more; jobs go on")
             _leave()
         tasks.cancel_scope.cancel()
+
+
+def _ending(server: Server[Any]) -> None:
+    """Tell calls apart that are cancelled from those that end with the server: these cancel no job."""
+    backend = getattr(server, "backend", None)
+    if backend is not None:
+        backend.stopping = True
 
 
 async def _give_up() -> None:

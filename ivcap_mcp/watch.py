@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,14 +14,24 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from ivcap_client import IVCAP, Event, Job
-from ivcap_client.exception import IvcapTimeout
+from ivcap_client.exception import IvcapError, IvcapTimeout, ProtocolError, ResourceNotFound
 
 log = logging.getLogger("ivcap_mcp.watch")
+
+MOST_TOLD = 200
+"""What a job told that is remembered for who comes later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Polling:
     """Told once when a job can only be polled, so that who waits knows why it is quiet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The platform cannot be asked at the moment; watching goes on when it can."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,7 @@ class Failed:
     error: Exception
 
 
-News = Event | Polling | Ended | Failed
+News = Event | Polling | Trouble | Ended | Failed
 
 
 @dataclass(slots=True)
@@ -47,20 +58,38 @@ class _Watch:
     listeners: set[MemoryObjectSendStream[News]] = field(default_factory=set)
     told: list[News] = field(default_factory=list)
     over: bool = False
+    quiet: bool = True
 
     def tell(self, news: News) -> None:
         self.told.append(news)
-        del self.told[:-200]
+        del self.told[:-MOST_TOLD]
         for listener in list(self.listeners):
-            # Unbounded, so this never blocks: what a job tells is bounded by its listener's patience, not by a buffer.
+            # Unbounded, so this never blocks: who listens does nothing but take.
             listener.send_nowait(news)
 
 
 class Watchers:
-    """The watchers of one server. Watching stops when nobody listens any more; the job does not."""
+    """The watchers of one server. Watching stops when nobody listens any more; the job does not.
 
-    def __init__(self, ivcap: IVCAP, tasks: TaskGroup) -> None:
-        self._ivcap, self._tasks = ivcap, tasks
+    Args:
+        ivcap: The platform.
+        tasks: Where watchers run.
+        new_job: Seconds for which a job may be unknown at first.
+        first_pause: First pause after a failure, in seconds.
+        most_pause: Longest one.
+    """
+
+    def __init__(
+        self,
+        ivcap: IVCAP,
+        tasks: TaskGroup,
+        *,
+        new_job: float = 5.0,
+        first_pause: float = 0.25,
+        most_pause: float = 5.0,
+    ) -> None:
+        self._ivcap, self._tasks, self._new_job = ivcap, tasks, new_job
+        self._first, self._most = first_pause, most_pause
         self._watches: dict[str, _Watch] = {}
 
     @property
@@ -73,7 +102,9 @@ class Watchers:
         """What `job` tells, from its beginning as far as it is remembered."""
         watch = self._watches.get(job.urn)
         if watch is None or watch.over:
-            watch = self._watches[job.urn] = _Watch(job, anyio.CancelScope())
+            # A handle of its own: what one call makes of its handle is not the others' business.
+            own = self._ivcap.job(job.urn, job.service)
+            watch = self._watches[job.urn] = _Watch(own, anyio.CancelScope())
             self._tasks.start_soon(self._follow, watch)
         send, receive = anyio.create_memory_object_stream[News](math.inf)
         for news in watch.told:
@@ -90,28 +121,56 @@ class Watchers:
                 self._forget(watch)
 
     async def _follow(self, watch: _Watch) -> None:
-        stream = watch.job.events()
         try:
             with watch.scope:
-                said = False
-                while True:
-                    try:
-                        event = await stream.next_async(timeout=30)
-                    except IvcapTimeout:
-                        continue
-                    if stream.streaming is False and not said:
-                        said = True
-                        watch.tell(Polling())
-                    if event is None:
-                        break
-                    watch.tell(event)
-                watch.tell(Ended(await watch.job.refresh_async()))
+                await self._followed(watch)
         except Exception as error:
             log.warning("watching %s failed: %s", watch.job.urn, error)
             watch.tell(Failed(error))
         finally:
             watch.over = True
             self._forget(watch)
+
+    async def _followed(self, watch: _Watch) -> None:
+        """Follow over all interruptions; what ends it is the job's end, a refusal, or that nobody listens any more."""
+        began, pause = time.monotonic(), self._first
+        stream = watch.job.events()
+        said = over = False
+        try:
+            while True:
+                try:
+                    if over:
+                        if (await watch.job.refresh_async()).ended:
+                            watch.tell(Ended(watch.job))
+                            return
+                        log.info("job %s told its end, but is not read as ended yet", watch.job.urn)
+                    else:
+                        event = await stream.next_async(timeout=30)
+                        if stream.streaming is False and not said:
+                            said = True
+                            watch.tell(Polling())
+                        over = event is None
+                        if event is not None:
+                            watch.tell(event)
+                        pause, watch.quiet = self._first, True
+                        continue
+                except IvcapTimeout:
+                    continue  # nothing new in the time allowed
+                except ResourceNotFound:
+                    # A job just ordered may not be known everywhere yet.
+                    if time.monotonic() - began > self._new_job:
+                        raise
+                    await stream.close_async()
+                    stream = watch.job.events()
+                except IvcapError as error:
+                    if not (error.retryable or isinstance(error, ProtocolError)):
+                        raise
+                    if watch.quiet:
+                        watch.quiet = False
+                        watch.tell(Trouble(f"The platform cannot be asked at the moment ({error}); trying again."))
+                await anyio.sleep(pause)
+                pause = min(pause * 1.5, self._most)
+        finally:
             with anyio.CancelScope(shield=True), anyio.move_on_after(1):
                 await stream.close_async()
 

@@ -50,6 +50,8 @@ class Target:
     retry: Retry = field(default_factory=Retry)
     local: bool = False
     foreign_data: bool = True
+    # What origins were found to do when asked for a range; it grows with use and is no part of what a target is.
+    ranges: dict[tuple[str, str, int | None], bool] = field(default_factory=dict, compare=False, repr=False)
 
 
 class Port(Protocol):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from ivcap_client._core.port import Retry
 
@@ -33,6 +32,8 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     try:
         seconds = float(text)
     except ValueError:
+        from email.utils import parsedate_to_datetime  # here, since it loads sockets and costs more than the rest of us
+
         try:
             when = parsedate_to_datetime(text)
         except (ValueError, OverflowError):

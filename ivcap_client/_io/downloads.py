@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ivcap_client._core import artifacts
+from ivcap_client._core.addresses import absolute, origin
 from ivcap_client._core.artifacts import ArtifactRecord
 from ivcap_client._core.messages import MIB
 from ivcap_client._core.port import Port
@@ -74,15 +75,25 @@ async def to_bytes(port: Port, record: ArtifactRecord, *, most: int) -> bytes:
 
 
 async def part(port: Port, record: ArtifactRecord, first: int, length: int) -> bytes:
-    """At most `length` bytes from `first` on. Where ranges are ignored, what comes before is read and dropped."""
+    """At most `length` bytes from `first` on. Where ranges are ignored, what comes before is read and dropped.
+
+    Whether an origin sends ranges is remembered: one that does not is not asked for them again.
+    """
     if length <= 0 or (record.size is not None and first >= record.size):
         return b""
+    known = _ranges(port, record)
     try:
-        body = await artifacts.data(port, record, first=first, last=first + length - 1)
+        body = await (
+            artifacts.data(port, record)
+            if known is False
+            else artifacts.data(port, record, first=first, last=first + length - 1)
+        )
     except IvcapApiError as refused:
         if refused.status_code == 416:  # nothing lies there
             return b""
         raise
+    if known is not False:
+        port.target.ranges[_origin(port, record)] = body.status == 206
     skip = 0 if body.status == 206 else first
     kept = bytearray()
     try:
@@ -96,6 +107,23 @@ async def part(port: Port, record: ArtifactRecord, first: int, length: int) -> b
     finally:
         await body.close()
     return bytes(kept[:length])
+
+
+async def ranged(port: Port, record: ArtifactRecord) -> bool:
+    """Whether parts of the artifact can be had without what lies before them; tried once per origin."""
+    if not record.size:
+        return True  # nothing to try it with, and nothing it matters for
+    if _ranges(port, record) is None:
+        await part(port, record, 0, 1)
+    return bool(_ranges(port, record))
+
+
+def _ranges(port: Port, record: ArtifactRecord) -> bool | None:
+    return port.target.ranges.get(_origin(port, record))
+
+
+def _origin(port: Port, record: ArtifactRecord) -> tuple[str, str, int | None]:
+    return origin(absolute(port.target, record.data_href or ""))
 
 
 def _beside(path: Path | None) -> tuple[int, str]:

@@ -99,6 +99,34 @@ async def _send(port: Port, asked: Upload, stream: IO[Any], name: str | None) ->
     return kept
 
 
+async def fill(port: Port, record: ArtifactRecord, file: IO[bytes], size: int) -> ArtifactRecord:
+    """Send the bytes of an artifact that was announced; go on where an earlier attempt stopped.
+
+    Args:
+        port: Way to the platform.
+        record: The artifact.
+        file: Seekable, with the whole content from its byte 0 on.
+        size: Bytes it has.
+
+    Raises:
+        InvalidInput: The artifact has its bytes already.
+        ProtocolError: The platform has another number of bytes afterwards, or names no place to send them to.
+    """
+    now = await artifacts.read(port, record.id)
+    if now.status == "ready":
+        raise InvalidInput(f"could not {tus.WHAT}: {now.id} has its bytes already, and they never change")
+    href = now.data_href or record.data_href
+    if href is None:
+        raise ProtocolError(f"could not {tus.WHAT}: {now.id} has no data-href to send the bytes to")
+    offset = await tus.resume_offset(port, href) if now.status == "partial" else 0
+    await port.offload(file.seek, offset)
+    sent = await tus.upload(port, href, file, size=size, offset=offset)
+    kept = await artifacts.read(port, record.id)
+    if kept.status == "ready" and kept.size is not None and kept.size != sent:
+        raise ProtocolError(f"could not {tus.WHAT}: {sent} bytes were sent, the platform has {kept.size} of {kept.id}")
+    return kept
+
+
 def _size(stream: IO[bytes]) -> int | None:
     """Bytes from where the stream stands to its end; `None` where only reading can tell."""
     try:

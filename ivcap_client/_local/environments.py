@@ -58,6 +58,10 @@ _PASSED |= {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", 
 _PASSED_PREFIXES = ("PIP_", "UV_", "LC_")
 
 
+MOST_TOLD = 120
+"""Characters of a builder's line that are passed on as progress; the log of a failure keeps the whole of it."""
+
+
 class EnvironmentFailed(Exception):
     """An environment could not be made. `log` holds the last lines of the build."""
 
@@ -182,7 +186,16 @@ def _build(root: Path, spec: EnvironmentSpec, progress: Progress) -> None:
         install = [*uv, "pip", "install", "--python", str(_interpreter(root)), "--compile-bytecode"]
     else:
         _run([sys.executable, "-I", "-m", "venv", str(root)], where, progress, deadline)
-        install = [str(_interpreter(root)), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        install = [
+            str(_interpreter(root)),
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--progress-bar",
+            "off",
+        ]
     if spec.dependencies:
         # A requirement that starts with a dash would be an option that the service chose, not the user.
         bad = next((item for item in spec.dependencies if item.startswith("-")), None)
@@ -212,7 +225,7 @@ def _run(words: list[str], cwd: str, progress: Progress, deadline: float) -> Non
                 line = raw.decode("utf-8", "replace").rstrip()
                 if line:
                     last.append(line)
-                    progress(line)
+                    progress(_told(line))
             code = child.wait()
         finally:
             _end(child)
@@ -224,6 +237,12 @@ def _run(words: list[str], cwd: str, progress: Progress, deadline: float) -> Non
         raise EnvironmentFailed(
             f"the environment could not be built ({_short(words)} ended with {code})", "\n".join(last)
         )
+
+
+def _told(line: str) -> str:
+    """A line of the builder as people watch it go by: pip names a hundred packages in one, and indents."""
+    line = " ".join(line.split())
+    return line if len(line) <= MOST_TOLD else f"{line[: MOST_TOLD - 1]}…"
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from ivcap_client.exception import IvcapTimeout
+
 from . import launch
 from .limits import Limits
 
@@ -32,6 +34,8 @@ class FollowedEvents:
         """What has come, as soon as anything has; empty at the end."""
         try:
             return self._reply.read1(size)
+        except TimeoutError:
+            raise IvcapTimeout("the job told nothing new in time") from None
         except (OSError, http.client.HTTPException, ValueError):
             return b""  # the runner went away; the next question starts or finds another
 
@@ -46,7 +50,13 @@ class FollowedEvents:
 
 
 def follow(
-    base_dir: Path | str, service: str, job: str, *, after: str | None = None, query: tuple[tuple[str, str], ...] = ()
+    base_dir: Path | str,
+    service: str,
+    job: str,
+    *,
+    after: str | None = None,
+    query: tuple[tuple[str, str], ...] = (),
+    timeout: float | None = None,
 ) -> FollowedEvents:
     """Follow a job that has not ended.
 
@@ -56,13 +66,15 @@ def follow(
         job: URN or UUID.
         after: `Last-Event-Id`; events after this one are sent.
         query: `max-messages`, `max-wait-time`.
+        timeout: Seconds without a byte after which reading raises `IvcapTimeout`.
 
     Raises:
         RunnerUnavailable: No runner could be started or reached.
     """
     runner = launch.read_runner(Path(base_dir).resolve()) or launch.ensure_runner(base_dir)
     # Silence for longer than a few keep-alives means that nobody is there.
-    connection = http.client.HTTPConnection("127.0.0.1", runner.port, timeout=4 * Limits().keep_alive + 5)
+    patience = 4 * Limits().keep_alive + 5
+    connection = http.client.HTTPConnection("127.0.0.1", runner.port, timeout=min(timeout or patience, patience))
     headers = {"Authorization": f"Bearer {runner.token}", "Accept": "text/event-stream"}
     if after is not None:
         headers["Last-Event-ID"] = after

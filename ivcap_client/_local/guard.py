@@ -3,6 +3,9 @@
 Run as `python -I guard.py LOG MOST COMMAND…`, standard library only. Its standard input is a pipe whose other end only
 the runner holds: whatever ends the runner closes it, and the child's process group is killed. SIGTERM and SIGINT are
 passed on. It ends with the child's exit code (128 + n for signal n). LOG `-` inherits the output instead.
+
+Beside LOG it keeps LOG.times, lines of `<microseconds since 1970> <offset>`: what was written from when on. By it the
+output of one job is found again (`job_output`).
 """
 
 from __future__ import annotations
@@ -12,11 +15,16 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 
 KEPT = 1
 """Old log files kept beside the current one, as `<name>.1`."""
+
+MARKED = 10_000
+"""Microseconds between two marks of time at least."""
+_last_mark = 0
 
 
 def command(log: str, most: int, words: list[str]) -> list[str]:
@@ -94,16 +102,41 @@ def _append(log: str, chunk: bytes, most: int) -> None:
             return
         try:
             if os.stat(log).st_size + len(chunk) > most:
-                os.replace(log, f"{log}.{KEPT}")
+                _move_aside(log)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(log), exist_ok=True)
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
+            _mark(log, os.lseek(handle, 0, os.SEEK_END))
             os.write(handle, chunk)
         finally:
             os.close(handle)
     except OSError:
         return
+
+
+def _move_aside(log: str) -> None:
+    global _last_mark
+    os.replace(log, f"{log}.{KEPT}")
+    _last_mark = 0  # a log begins with a mark
+    try:
+        os.replace(f"{log}.times", f"{log}.{KEPT}.times")
+    except FileNotFoundError:
+        return
+
+
+def _mark(log: str, offset: int) -> None:
+    """Note when the bytes from `offset` on were written."""
+    global _last_mark
+    now = time.time_ns() // 1000
+    if 0 <= now - _last_mark < MARKED:
+        return
+    _last_mark = now
+    handle = os.open(f"{log}.times", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(handle, b"%d %d\n" % (now, offset))
+    finally:
+        os.close(handle)
 
 
 if __name__ == "__main__":

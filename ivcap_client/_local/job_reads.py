@@ -153,7 +153,7 @@ def follow_events(platform: LocalPlatform, request: Request, service: str, id: s
     after, most = _after(request), _most(request)
     if job.ended or platform.runners is None:
         return StreamedBody(200, _SSE, _told(platform.store.jobs.events(job, after), most))
-    return platform.runners.follow(job, after)
+    return platform.runners.follow(job, after, timeout=request.timeout)
 
 
 @route("GET", "/1/services2/{service}/jobs/{id}/events")

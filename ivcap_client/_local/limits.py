@@ -12,8 +12,8 @@ def _number(name: str, default: float) -> float:
         value = float(text) if text else default
     except ValueError:
         raise ValueError(f"{name}={text!r} is not a number") from None
-    if value < 0:
-        raise ValueError(f"{name}={text!r} is below 0")
+    if not 0 <= value < float("inf"):  # no number at all would make a wait endless
+        raise ValueError(f"{name}={text!r} is not a number of seconds, 0 or more")
     return value
 
 
@@ -49,7 +49,7 @@ class Limits:
     tool_stop: float = _setting("IVCAP_TOOL_STOP", 6.0)
     hold: float = _setting("IVCAP_TOOL_HOLD", 5.0)
     poll: float = _setting("IVCAP_TOOL_POLL", 2.0)
-    report_grace: float = _setting("IVCAP_TOOL_REPORT_GRACE", 1.0)
+    report_grace: float = _setting("IVCAP_TOOL_REPORT_GRACE", 3.0)
     deadline: float = _setting("IVCAP_JOB_DEADLINE", 0.0)
     spawn: float = _setting("IVCAP_RUNNER_START", 20.0)
     handover: float = _setting("IVCAP_RUNNER_HANDOVER", 120.0)

@@ -56,7 +56,7 @@ class Runners(Protocol):
         A description is `{"tool": …, "service": …, "digest": …, "described_at": …}`.
         """
 
-    def follow(self, job: LocalJob, after: str | None) -> BlockingBody:
+    def follow(self, job: LocalJob, after: str | None, *, timeout: float | None = None) -> BlockingBody:
         """Return the events of a running job after SeqID `after`, as server-sent events until the job ends."""
 
     def cancel(self, job: LocalJob) -> None:

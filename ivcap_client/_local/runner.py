@@ -90,9 +90,12 @@ async def run_runner(
         trust_directory: The directory was named by the user, so its `services/*.toml` may run.
 
     Raises:
-        RunnerError: Why it cannot serve.
+        RunnerError: Why it cannot serve; also a setting in the environment that is no number.
     """
-    limits = Limits()
+    try:
+        limits = Limits()
+    except ValueError as problem:
+        raise RunnerError(str(problem)) from None
     limits = limits if idle is None else replace(limits, idle=idle)
     base_dir = _prepared(base_dir)
     lock = await takeover.take_lock(base_dir, limits, foreground=foreground, say=say or log.info)
@@ -119,6 +122,16 @@ def _prepared(base_dir: Path | str) -> Path:
     except OSError as problem:
         raise RunnerError(f"{base_dir} cannot be used: {problem}") from problem
     return base_dir
+
+
+def _take_down(file: Path, token: str) -> None:
+    """Remove `runner.json` if it is ours: in a directory removed and made anew it tells of somebody else."""
+    try:
+        ours = json.loads(file.read_bytes()).get("token") == token
+    except (OSError, ValueError):
+        return
+    if ours:
+        file.unlink(missing_ok=True)
 
 
 class _Server(uvicorn.Server):
@@ -221,7 +234,7 @@ class _Runner:
                 watching.cancel()
         finally:
             routes.leaving = True
-            file.unlink(missing_ok=True)  # first, so that nobody is sent here any more
+            _take_down(file, own)  # first, so that nobody is sent here any more
             await self._dispatcher.close(STOPPED)
             self._dispatcher.changes.close()
             server.should_exit = True

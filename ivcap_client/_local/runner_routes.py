@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import environments, specs, tools
+from . import environments, failures, specs, tools
 from .descriptions import BadDescription
 from .dispatch import Dispatcher
 from .event_stream import EventStream
 from .exchanges import Exchange, TooLarge, fail, send_json
+from .fleet import ServiceState
 from .specs import BadSpec, ServiceSpec
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class RunnerRoutes:
     def state(self) -> dict[str, Any]:
         """What the runner is doing."""
         services = [
-            {"urn": item.spec.urn, "name": item.spec.name, "state": item.state, "message": item.message}
+            {"urn": item.spec.urn, "name": item.spec.name, "state": item.state, "message": _told(item)}
             for item in self._dispatcher.fleet.states.values()
         ]
         idle = self._idle_in()
@@ -173,3 +174,9 @@ class RunnerRoutes:
 
     async def _json(self, exchange: Exchange) -> Any:
         return json.loads(await exchange.read_whole(MOST))
+
+
+def _told(item: ServiceState) -> str:
+    """What people are told of a service; where it failed, with the last line it wrote, which most often says why."""
+    last = next((line.strip() for line in reversed(item.log.splitlines()) if line.strip()), "")
+    return f"{item.message}: {failures.short(last, 300)}" if last else item.message

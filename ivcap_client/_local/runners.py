@@ -46,6 +46,7 @@ class OutsideRunners:
 
     def __init__(self, base_dir: Path | str, *, offline: bool = False) -> None:
         self._base_dir, self._offline = Path(base_dir), offline
+        self.failure: str | None = None  # why services could not be described when it was last tried
         self._told: dict[str, float] = {}
         self._telling = threading.Lock()
 
@@ -68,9 +69,9 @@ class OutsideRunners:
             threading.Thread(target=self._tell, args=(missing,), name="ivcap-describe", daemon=True).start()
         return found
 
-    def follow(self, job: LocalJob, after: str | None) -> FollowedEvents:
+    def follow(self, job: LocalJob, after: str | None, *, timeout: float | None = None) -> FollowedEvents:
         """The events of a running job as the runner streams them."""
-        return follow(self._base_dir, job.service, job.id, after=after)
+        return follow(self._base_dir, job.service, job.id, after=after, timeout=timeout)
 
     def cancel(self, job: LocalJob) -> None:
         """End a job now."""
@@ -80,7 +81,11 @@ class OutsideRunners:
         try:
             launch.register(self._base_dir, missing, offline=self._offline)
         except (launch.RunnerUnavailable, OSError) as problem:
-            log.warning("services could not be described: %s", problem)
+            if self.failure is None:
+                log.warning("services could not be described: %s", problem)
+            self.failure = str(problem)
+        else:
+            self.failure = None
 
 
 class InsideRunners:
@@ -102,9 +107,9 @@ class InsideRunners:
             self._soon(self._routes.register(missing))
         return found
 
-    def follow(self, job: LocalJob, after: str | None) -> FollowedEvents:
+    def follow(self, job: LocalJob, after: str | None, *, timeout: float | None = None) -> FollowedEvents:
         """The events of a running job, over loopback like everybody else's; the gateway itself does not come here."""
-        return follow(self._dispatcher.base_dir, job.service, job.id, after=after)
+        return follow(self._dispatcher.base_dir, job.service, job.id, after=after, timeout=timeout)
 
     def cancel(self, job: LocalJob) -> None:
         """End a job now."""

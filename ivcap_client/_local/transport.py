@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -10,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from ivcap_client._core.job_output import JobOutput
 from ivcap_client._core.messages import BlockingBody, Body, Request, Response
-from ivcap_client.exception import ConfigError, NotConnected
+from ivcap_client.exception import ConfigError, NotConnected, ServerError
 
 if TYPE_CHECKING:
     from ivcap_client._io.http import HttpTransport
@@ -33,12 +36,18 @@ class LocalTransport:
         offline: Refuse to fetch packages for a tool's environment.
 
     Raises:
-        ConfigError: A service does not exist, or cannot be understood.
+        ConfigError: A service does not exist, or cannot be understood; a setting in the environment is no number.
     """
 
     def __init__(
         self, base_dir: Path, *, services: Iterable[str] = (), trust_services: bool = False, offline: bool = False
     ) -> None:
+        from .limits import Limits
+
+        try:
+            Limits()  # read again where they count; here, so that a bad one is told before a job depends on it
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         self._base_dir, self._trust, self._offline = base_dir, trust_services, offline
         self._specs = _specs(services)
         self._platform: LocalPlatform | None = None
@@ -65,12 +74,27 @@ class LocalTransport:
         found = self.platform.store.artifacts.find(artifact)
         return None if found is None else self.platform.store.artifacts.data(found)
 
+    def job_output(self, job: str, most: int) -> JobOutput | None:
+        """What the tool printed while a job ran; `None` where that is not known, or there is no such job."""
+        from .job_output import output
+
+        found = self.platform.store.jobs.find(job)
+        return None if found is None else output(self.platform.store, found, most)
+
     def preparing(self) -> list[Mapping[str, Any]]:
         """Services that have not said yet what they are: `service`, `name`, `state` and `message` of each.
 
         The state is `failed` where one could not be started; the message says why.
+
+        Raises:
+            ServerError: The directory, or what the user added for it, cannot be read.
         """
-        waiting = [one for one in self.platform.catalogue().all() if one.spec is not None and not one.described]
+        try:
+            waiting = [one for one in self.platform.catalogue().all() if one.spec is not None and not one.described]
+        except (OSError, sqlite3.Error) as error:
+            # What the platform's handlers answer as a reply is not told by one here.
+            full = "full" in str(error) or getattr(error, "errno", None) == errno.ENOSPC
+            raise ServerError("look at the services", 507 if full else 500, detail=str(error)) from None
         if not waiting:
             return []
         from . import launch
@@ -84,6 +108,9 @@ class LocalTransport:
             except OSError:
                 told = {}  # it is just ending; who asks again finds the next one
         known: Mapping[str, Any] = {"state": "starting", "message": "waiting for the local runner"}
+        failure = getattr(self.platform.runners, "failure", None)
+        if runner is None and failure is not None:
+            known = {"state": "failed", "message": failure}
         return [{"service": one.urn, "name": one.name, **_state(told.get(one.urn, known))} for one in waiting]
 
     def send(self, request: Request) -> Response:

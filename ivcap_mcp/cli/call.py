@@ -18,7 +18,9 @@ from ivcap_client.exception import ConfigError
 from ivcap_mcp.cli.bar import Bar
 from ivcap_mcp.cli.serve import prepared
 from ivcap_mcp.cli.tools import described
+from ivcap_mcp.errors import as_result
 from ivcap_mcp.server import IvcapServer
+from ivcap_mcp.tools.services import not_ready
 
 
 def run(given: argparse.Namespace) -> int:
@@ -40,12 +42,16 @@ def run(given: argparse.Namespace) -> int:
 
 
 async def _called(server: IvcapServer, given: argparse.Namespace, arguments: dict[str, Any]) -> t.CallToolResult:
-    async with Client(server) as client:
+    async with server.backend.ivcap, Client(server) as client:
         await described(server)
         with Bar(given.tool) as bar:
             try:
                 result = await client.call_tool(given.tool, arguments, progress_callback=bar.on_progress)
             except MCPError as error:
+                if server.backend.catalog.failure is not None:
+                    raise server.backend.catalog.failure from None
+                if (stated := await not_ready(server.backend, given.tool)) is not None:
+                    return as_result(stated)
                 raise ConfigError(f"{error.message}. `ivcap-mcp tools` lists what there is") from None
             job = (result.structured_content or {}).get("job") if not result.is_error else None
             # Unlike a model, a person who asked for one thing waits for it.

@@ -6,6 +6,7 @@ import argparse
 import base64
 import json
 import os
+import shlex
 import sys
 import tempfile
 import time
@@ -19,6 +20,7 @@ import mcp_types as t
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from ivcap_client.exception import ConfigError
 from ivcap_mcp import examples
 from ivcap_mcp.cli.bar import Bar
 
@@ -34,9 +36,12 @@ class DemoFailed(Exception):
 
 def run(given: argparse.Namespace) -> int:
     """Walk through it; 0 only if every step really happened."""
-    out = given.out or Path(tempfile.mkdtemp(prefix="ivcap-mcp-demo-"))
-    out = out.expanduser().absolute()
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out = given.out or Path(tempfile.mkdtemp(prefix="ivcap-mcp-demo-"))
+        out = out.expanduser().absolute()
+        out.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(f"the demo cannot use {given.out or tempfile.gettempdir()}: {error}") from None
     try:
         anyio.run(partial(_over_stdio, out))
     except DemoFailed as error:
@@ -73,9 +78,11 @@ async def _over_stdio(out: Path) -> None:
             await walk(client, out)
     _step(8, "Use it from your own client")
     print("Add this to your client's MCP configuration (for Claude Desktop: claude_desktop_config.json):\n")
-    print(json.dumps({"mcpServers": {"ivcap": {"command": str(Path(sys.executable).parent / "ivcap-mcp")}}}, indent=2))
+    command = str(Path(sys.executable).parent / "ivcap-mcp")
+    print(json.dumps({"mcpServers": {"ivcap": {"command": command}}}, indent=2))
     print("\nThen add the sample tool, or one of yours, for that server:\n")
-    print(f"  ivcap-mcp services add {examples.path(f'{TOOL}.py')}")
+    # By its whole path too: after `make demo` the command is in an environment that is not on the PATH.
+    print(f"  {shlex.join([command, 'services', 'add', str(examples.path(f'{TOOL}.py'))])}")
 
 
 async def walk(client: Client, out: Path) -> dict[str, Any]:

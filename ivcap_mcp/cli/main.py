@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     _tools(serve)
     serve.add_argument("--transport", choices=("stdio", "http"), default="stdio")
     serve.add_argument("--host", default="127.0.0.1", help="address to bind for HTTP (default: 127.0.0.1)")
-    serve.add_argument("--port", type=int, default=8000, help="port for HTTP (default: 8000)")
+    serve.add_argument("--port", type=_port, default=8000, help="port for HTTP (default: 8000)")
     serve.add_argument(
         "--auth",
         choices=("token", "none"),
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
 
     platform = commands.add_parser("platform", help="the embedded platform with its REST API, in the foreground")
     platform.add_argument("--host", default="127.0.0.1")
-    platform.add_argument("--port", type=int, default=8080)
+    platform.add_argument("--port", type=_port, default=8080)
     platform.add_argument("--local-dir", type=Path, help="directory of the platform")
     platform.add_argument(
         "--service", action="append", default=[], metavar="PATH", help="an AI tool to run; repeatable"
@@ -93,6 +93,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _port(text: str) -> int:
+    """Refused while the command line is read: a platform would first wait for another one's jobs to end."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 (any free one) to 65535 is wanted")
+    return int(text)
+
+
 def _target(command: argparse.ArgumentParser) -> None:
     command.add_argument("--url", help="address of a deployment; its token comes from IVCAP_JWT or IVCAP_JWT_FILE")
     command.add_argument("--env-file", type=Path, help="file with IVCAP_* settings")
@@ -107,6 +114,11 @@ def _target(command: argparse.ArgumentParser) -> None:
 def _tools(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--tools", default="auto", metavar="auto|all|builtin|PATTERN,…", help="which services are tools"
+    )
+    command.add_argument(
+        "--schema-profile",
+        choices=("claude", "openai", "openai-strict", "gemini", "plain"),
+        help="whose rules input schemas follow (default: by the client's name)",
     )
     command.add_argument("--pin", action="append", default=[], metavar="PATTERN", help="services that are always tools")
     command.add_argument(

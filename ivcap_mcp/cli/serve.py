@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -29,7 +31,7 @@ def run(given: argparse.Namespace) -> int:
     if given.transport == "stdio":
         from ivcap_mcp.stdio import serve_stdio
 
-        anyio.run(serve_stdio, server)
+        anyio.run(_closing, server, partial(serve_stdio, server))
         return 0
     from ivcap_mcp.http import LOOPBACK, http_app, own_token, serve_http
 
@@ -37,9 +39,16 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError("--auth none serves anybody who reaches the port, so it binds to loopback only")
     token = own_token(target.state_dir(env)) if given.auth == "token" else None
     hosts = dict.fromkeys((*LOOPBACK, given.host, *given.allow_host))
-    app = http_app(server, tokens=[token] if token else (), hosts=hosts, stateless=given.stateless)
-    anyio.run(partial(serve_http, server, app, given.host, given.port, on_ready=partial(_snippet, token)))
+    app = http_app(server, tokens=() if token is None else (token,), hosts=hosts, stateless=given.stateless)
+    serving = partial(serve_http, server, app, given.host, given.port, on_ready=partial(_snippet, token))
+    anyio.run(_closing, server, serving)
     return 0
+
+
+async def _closing(server: IvcapServer, serve: Callable[[], Awaitable[None]]) -> None:
+    """Serve, and close the platform's connections in the loop that opened them."""
+    async with server.backend.ivcap:
+        await serve()
 
 
 def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, dict[str, str]]:
@@ -60,6 +69,7 @@ def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, di
     settings = Settings(
         target=told,
         tools=given.tools,
+        schema_profile=given.schema_profile,
         pins=tuple(given.pin),
         max_wait=given.max_wait,
         on_cancel=given.on_cancel,
@@ -72,6 +82,8 @@ def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, di
         local=local,
         refresh=LOCAL_REFRESH if local else 60.0,
     )
+    if getattr(given, "no_wait", False):
+        settings = replace(settings, default_wait=0.0)
     return build_server(ivcap, settings), env
 
 

@@ -13,29 +13,33 @@ from mcp import Client
 
 from ivcap_mcp.cli.serve import prepared
 from ivcap_mcp.server import IvcapServer
+from ivcap_mcp.text import clip
 
 
 def run(given: argparse.Namespace) -> int:
     """List the tools."""
     server, _ = prepared(given, stdio=True)
-    tools = anyio.run(partial(_listed, server))
+    tools, states = anyio.run(partial(_listed, server))
     if given.json:
         print(json.dumps([tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in tools], indent=2))
         return 0
     for tool in tools:
         first = (tool.description or "").strip().splitlines()[0] if tool.description else ""
-        print(f"{tool.name:<28} {first[:120]}")
+        print(f"{tool.name:<28} {clip(first, 120)}")
         for name, schema in _parameters(tool):
             print(f"    {name:<26} {schema}")
     for problem in server.backend.catalog.problems:
         print(f"not published: {problem.service}: {problem.reason}")
+    for one in states:
+        print(f"not published: {one['name']}: {one['state']}: {one['message']}")
     if server.backend.catalog.failure is not None:
         raise server.backend.catalog.failure
     return 0
 
 
-async def _listed(server: IvcapServer) -> list[t.Tool]:
-    async with Client(server) as client:
+async def _listed(server: IvcapServer) -> tuple[list[t.Tool], list[dict[str, Any]]]:
+    """The tools, and the services that are none because they are not ready or failed."""
+    async with server.backend.ivcap, Client(server) as client:
         await described(server)
         found, cursor = [], None
         while True:
@@ -43,7 +47,7 @@ async def _listed(server: IvcapServer) -> list[t.Tool]:
             found += page.tools
             cursor = page.next_cursor
             if cursor is None:
-                return found
+                return found, await server.backend.states()
 
 
 async def described(server: IvcapServer, patience: float = 300.0) -> None:
@@ -63,5 +67,5 @@ def _parameters(tool: t.Tool) -> list[tuple[str, str]]:
         if "enum" in schema:
             kind = " | ".join(map(str, schema["enum"][:8]))
         told = f"{kind}{'' if name in required else ', optional'}: {schema.get('description', '')}"
-        found.append((name, told.rstrip(": ")[:150]))
+        found.append((name, clip(told.rstrip(": "), 150)))
     return found

@@ -53,12 +53,18 @@ class Doc:
     text: str
 
 
-def read(original: Mapping[str, Any] | bool) -> Doc:
-    """Read a schema; a schema read before comes from memory.
+Schema = Mapping[str, Any] | Doc
+"""A schema as a service gives it, or read already: who asks often keeps the latter."""
+
+
+def read(original: Mapping[str, Any] | bool | Doc) -> Doc:
+    """Read a schema; a schema read before comes from memory, and one that was read is returned as it is.
 
     Raises:
         SchemaRefused: It is larger than 256 kB, nested deeper than 500 levels, or not JSON.
     """
+    if isinstance(original, Doc):
+        return original
     text = _written(original)
     with _lock:
         doc = _memory.get(text)

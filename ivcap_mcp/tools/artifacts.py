@@ -1,49 +1,110 @@
-"""Artifacts: find, describe, upload."""
+"""Artifacts: find and describe."""
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
+import logging
+import re
+import time
+from datetime import datetime
 from typing import Any
 
 import anyio
 import mcp_types as t
 
-from ivcap_client import Artifact
+from ivcap_client import Artifact, LocalIVCAP
+from ivcap_client.exception import IvcapError
+from ivcap_mcp import collected, outside
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
+from ivcap_mcp.fitting import fit
+from ivcap_mcp.lineage import FURTHER, Walk
+from ivcap_mcp.moments import AS_OF, moment_of
+from ivcap_mcp.preview.texts import seen
 from ivcap_mcp.request import Request
-from ivcap_mcp.results import answer, fitted, link
-from ivcap_mcp.text import clip
-from ivcap_mcp.tools.builtin import ADDS, CURSOR, LIMIT, MAX_BYTES, READS, Builtin, output, schema, text
+from ivcap_mcp.results import answer, link, next_call
+from ivcap_mcp.text import clip, one_line, stripped
+from ivcap_mcp.tools.builtin import CURSOR, LIMIT, MAX_BYTES, READS, Builtin, output, schema, text
 
-MOST_TEXT = 2_000_000
+log = logging.getLogger("ivcap_mcp.artifacts")
+
 SCAN = 1_000
 """Artifacts looked at for one answer; the cursor goes on from there."""
+AT_ONCE = 8
+OWN = re.compile(r"urn:ivcap:schema[:.](artifact[\w-]*|order-[\w-]*artifact)\.\d+")
+"""What the platform itself states about an artifact; it stands in the answer in words."""
+PROVENANCE = 10.0
+"""Seconds for what made and used an artifact."""
 
 
 async def list_artifacts(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
-    limit, name, kind = given.get("limit", 10), given.get("name"), given.get("mime_type")
+    limit, at = given.get("limit", 10), moment_of(given.get("as_of"))
     skip = _place(given.get("cursor"))
+    if given.get("collection") is not None:
+        found, reached, more = await _of_collection(backend, given, skip, limit, at)
+    else:
+        found, reached, more = await _of_all(backend, given, skip, limit, at)
+    listed = [facts(artifact) for artifact in found]
+    told: dict[str, Any] = {"artifacts": listed} | ({"cursor": str(reached)} if more else {}) | outside.MARK
+    lead = "" if found else "No artifact fits." + (" Go on with `cursor`." if more else "")
+    return answer(
+        fit(told, "artifacts", given.get("max_bytes", 20_000)), *(link(artifact) for artifact in found), lead=lead
+    )
+
+
+async def _of_all(
+    backend: Backend, given: dict[str, Any], skip: int, limit: int, at: datetime | None
+) -> tuple[list[Artifact], int, bool]:
     found: list[Artifact] = []
-    seen, more = 0, False
-    listed = backend.ivcap.list_artifacts(limit=None, order_by="created-at", order_desc=True)
-    async for artifact in listed:
-        seen += 1
-        if seen <= skip:
+    number = 0
+    async for artifact in backend.ivcap.list_artifacts(limit=None, order_by="created-at", order_desc=True, at_time=at):
+        number += 1
+        if number <= skip:
             continue
-        if len(found) == limit or seen > skip + SCAN:
-            more = True
-            break
-        if name and name.lower() not in (artifact.name or "").lower():
-            continue
-        if kind and not (artifact.mime_type or "").startswith(kind):
-            continue
-        found.append(artifact)
-    told: dict[str, Any] = {"artifacts": [facts(artifact) for artifact in found]}
-    if more:
-        told["cursor"] = str(seen - 1)
-    return answer(told, *(link(artifact) for artifact in found))
+        if len(found) == limit or number > skip + SCAN:
+            return found, number - 1, True
+        if _fits(artifact, given):
+            found.append(artifact)
+    return found, number, False
+
+
+async def _of_collection(
+    backend: Backend, given: dict[str, Any], skip: int, limit: int, at: datetime | None
+) -> tuple[list[Artifact], int, bool]:
+    """The artifacts of a collection, in the order they were put in, newest first."""
+    collection = given["collection"]
+    urns = dict.fromkeys(await collected.members(backend.ivcap, collection, at))
+    if isinstance(backend.ivcap, LocalIVCAP):  # here the artifact itself tells the collection it was uploaded to
+        own = f'collection == "{collection}"'
+        async for artifact in backend.ivcap.list_artifacts(filter=own, limit=SCAN, order_desc=True, at_time=at):
+            urns.setdefault(artifact.urn)
+    listed = list(urns)
+    found: list[Artifact] = []
+    for start in range(skip, len(listed), AT_ONCE):
+        several = listed[start : start + AT_ONCE]
+        read: dict[str, Artifact] = {}
+
+        async def look(urn: str, read: dict[str, Artifact] = read) -> None:
+            try:
+                read[urn] = await backend.ivcap.get_artifact_async(urn)
+            except IvcapError as error:
+                log.info("%s is in %s, but cannot be read: %s", urn, collection, error)
+
+        async with anyio.create_task_group() as tasks:
+            for urn in several:
+                tasks.start_soon(look, urn)
+        for number, urn in enumerate(several, start):
+            if urn in read and _fits(read[urn], given):
+                if len(found) == limit:
+                    return found, number, True
+                found.append(read[urn])
+    return found, len(listed), False
+
+
+def _fits(artifact: Artifact, given: dict[str, Any]) -> bool:
+    name, kind = given.get("name"), given.get("mime_type")
+    if name and name.lower() not in (artifact.name or "").lower():
+        return False
+    return not kind or (artifact.mime_type or "").startswith(kind)
 
 
 def _place(cursor: str | None) -> int:
@@ -59,7 +120,7 @@ def _place(cursor: str | None) -> int:
 def facts(artifact: Artifact) -> dict[str, Any]:
     told = {
         "artifact": artifact.urn,
-        "name": clip(artifact.name or "", 300) or None,
+        "name": clip(stripped(artifact.name or ""), 300) or None,
         "content_type": artifact.mime_type,
         "size": artifact.size,
         "status": artifact.record.status,
@@ -74,60 +135,34 @@ async def get_artifact(backend: Backend, request: Request, given: dict[str, Any]
     artifact = await backend.ivcap.get_artifact_async(given["artifact"])
     told = facts(artifact)
     about = [
-        {"aspect": aspect.urn, "schema": aspect.schema, "content": aspect.record.content}
-        async for aspect in backend.ivcap.list_aspects(entity=artifact.urn, limit=20)
+        {"aspect": aspect.urn, "schema": aspect.schema, "content": seen(aspect.record.content)}
+        async for aspect in backend.ivcap.list_aspects(entity=artifact.urn, limit=50)
+        if not OWN.fullmatch(aspect.schema)
     ]
+    told |= await _provenance(backend, request, artifact.urn)
     most = given.get("max_bytes", 20_000)
-    shown, size = fitted(about, most)
-    told["aspects"] = shown
-    told |= {"shortened": True, "size": size} if size is not None else {}
-    return answer(told, link(artifact))
+    told |= {"aspects": about, "next": next_call("preview_artifact", artifact=artifact.urn)} | outside.MARK
+    return answer(fit(told, "aspects", most), link(artifact), lead=outside.LEAD)
 
 
-async def upload_artifact(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
-    body, path = given.get("text"), given.get("path")
-    if (body is None) == (path is None):
-        raise ToolError("invalid_input", "Give either `text` or `path`.", "`path` must lie under an allowed directory.")
-    common: dict[str, Any] = {"content_type": given.get("content_type"), "policy": given.get("policy")}
-    if body is not None:
-        data = body.encode()
-        if len(data) > MOST_TEXT:
-            raise ToolError("too_large", f"`text` has {len(data)} bytes, more than {MOST_TEXT}.", "Use `path`.")
-        name = given.get("name") or "text.txt"
-        common["content_type"] = common["content_type"] or _kind(name)
-        artifact = await backend.ivcap.upload_artifact_async(name=name, io_stream=io.BytesIO(data), **common)
-    else:
-        file = await anyio.to_thread.run_sync(permitted, str(path), backend.settings.allow_roots)
-        artifact = await backend.ivcap.upload_artifact_async(
-            name=given.get("name") or file.name, file_path=file, **common
-        )
-    return answer(facts(artifact), link(artifact))
-
-
-def _kind(name: str) -> str:
-    import mimetypes
-
-    return mimetypes.guess_type(name)[0] or "text/plain; charset=utf-8"
-
-
-def permitted(path: str, roots: tuple[Path, ...]) -> Path:
-    """The file, if it lies under an allowed root after all links are followed.
-
-    Raises:
-        ToolError: It does not, or is no file.
-    """
-    if not roots:
-        raise ToolError("not_permitted", "This server may read no files.", "Give the content as `text`.")
-    given = Path(path).expanduser()
-    file = (given if given.is_absolute() else roots[0] / given).resolve()
-    allowed = ", ".join(str(root) for root in roots)
-    if not any(file.is_relative_to(root.resolve()) for root in roots):
-        raise ToolError(
-            "not_permitted", f"{clip(path, 300)!r} lies outside {allowed}.", "Ask the user for --allow-root."
-        )
-    if not file.is_file():
-        raise ToolError("not_found", f"There is no file {clip(path, 300)!r} under {allowed}.", "Check the path.")
-    return file
+async def _provenance(backend: Backend, request: Request, urn: str) -> dict[str, Any]:
+    """What made it and what used it, each with the place where that is written."""
+    until = time.monotonic() + min(PROVENANCE, max(1.0, request.left - 3))
+    graph = await Walk(backend.ivcap, None, until).trace(urn, "both", 1)
+    made: list[dict[str, str]] = []
+    used: list[dict[str, str]] = []
+    for edge, places in graph.edges:
+        if edge.object == urn:
+            (used if edge.upward else made).append({"by": edge.subject, "how": edge.relation, "source": places[0]})
+    told: dict[str, Any] = {"made_by": made[:10], "used_by": used[:10]}
+    if len(used) > 10:
+        told["used_by_count"] = len(used)
+    if not made and not used:
+        told["provenance"] = "no provenance recorded"
+    notes = [one_line(note, 300) for note in graph.notes if note != FURTHER]
+    if notes:
+        told["provenance_notes"] = notes[:3]
+    return told
 
 
 TOOLS = (
@@ -139,10 +174,13 @@ TOOLS = (
                 (),
                 name=text("Only names that contain this"),
                 mime_type=text("Only media types that begin so, such as image/"),
+                collection=text("Only those in the collection of this URN"),
+                as_of=AS_OF,
                 limit=LIMIT,
                 cursor=CURSOR,
+                max_bytes=MAX_BYTES,
             ),
-            output_schema=output(artifacts={"type": "array", "items": {"type": "object"}}, cursor=text("Go on here")),
+            output_schema=output(artifacts={"type": "array", "items": {}}, cursor=text("Go on here")),
             annotations=READS,
         ),
         list_artifacts,
@@ -150,31 +188,11 @@ TOOLS = (
     Builtin(
         t.Tool(
             name="get_artifact",
-            description="Describe an artifact: name, type, size, and the aspects about it.",
+            description="Describe an artifact: name, type, size, what made it, what used it, the aspects about it.",
             input_schema=schema(("artifact",), artifact=text("URN of the artifact"), max_bytes=MAX_BYTES),
-            output_schema=output(artifact=text("URN"), size={"type": "integer"}, aspects={}),
+            output_schema=output(artifact=text("URN"), size={"type": "integer"}, made_by={}, used_by={}, aspects={}),
             annotations=READS,
         ),
         get_artifact,
-    ),
-    Builtin(
-        t.Tool(
-            name="upload_artifact",
-            description=(
-                "Store text, or a file of this machine that the user allowed, as an artifact. Returns its URN, which "
-                "services take as input."
-            ),
-            input_schema=schema(
-                (),
-                name=text("Display name, with an ending such as .csv"),
-                content_type=text("Media type; guessed from the name by default"),
-                text=text("The content"),
-                path=text("A file under an allowed directory, instead of text"),
-                policy=text("URN of a policy"),
-            ),
-            output_schema=output(artifact=text("URN"), size={"type": "integer"}),
-            annotations=ADDS,
-        ),
-        upload_artifact,
     ),
 )

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Any
 
 import mcp_types as t
 
 from ivcap_client import Aspect
-from ivcap_client._core.wire import moment
+from ivcap_mcp import outside
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
+from ivcap_mcp.fitting import fit
+from ivcap_mcp.moments import AS_OF, moment_of
+from ivcap_mcp.preview.texts import seen
 from ivcap_mcp.request import Request
-from ivcap_mcp.results import answer, fitted
+from ivcap_mcp.results import answer
 from ivcap_mcp.text import clip
 from ivcap_mcp.tools.builtin import ADDS, CURSOR, LIMIT, MAX_BYTES, READS, Builtin, output, schema, text
 
-PLATFORM_SCHEMAS = re.compile(r"urn:ivcap:schema.*|urn:sd-core:schema.*ai-tool.*", re.IGNORECASE)
+__all__ = ["PLATFORM_SCHEMAS", "TOOLS", "facts", "moment_of", "refuse_platform_schema"]
+
+PLATFORM_SCHEMAS = re.compile(r"urn:ivcap:schema.*|urn:sd-core:schema.*ai-tool.*", re.IGNORECASE | re.DOTALL)
 """Schemas that belong to the platform: through these a model could register or falsify services and jobs."""
+
+CLOSES = t.ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False)
+RETRACTS = t.ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
 
 
 async def query_aspects(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
@@ -34,29 +41,21 @@ async def query_aspects(backend: Backend, request: Request, given: dict[str, Any
         cursor=given.get("cursor"),
     )
     found = [facts(aspect) async for aspect in listed]
-    shown, size = fitted(found, given.get("max_bytes", 20_000))
-    told: dict[str, Any] = {"aspects": shown}
-    if listed.cursor is not None:
-        told["cursor"] = listed.cursor
-    if size is not None:
-        told |= {"shortened": True, "size": size}
-    return answer(told, lead="" if found else "No aspect fits.")
+    told: dict[str, Any] = {"aspects": found} | ({"cursor": listed.cursor} if listed.cursor else {}) | outside.MARK
+    lead = outside.LEAD if found else "No aspect fits."
+    return answer(fit(told, "aspects", given.get("max_bytes", 20_000)), lead=lead)
 
 
-def moment_of(given: str | None) -> datetime | None:
-    """A time as a model writes it.
-
-    Raises:
-        ToolError: It is none.
-    """
-    if given is None:
-        return None
-    value = moment(given)
-    if value is None:
-        raise ToolError(
-            "invalid_input", f"as_of: {clip(given, 60)!r} is no time.", "Write it like 2026-01-31T12:00:00Z."
-        )
-    return value
+async def get_aspect(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
+    aspect = await backend.ivcap.get_aspect_async(given["aspect"])
+    told = facts(aspect)
+    told |= {
+        name: value
+        for name in ("asserter", "retracter", "replaces", "policy")
+        if (value := getattr(aspect, name)) is not None
+    }
+    told |= outside.MARK | {"content": told.pop("content", None)}
+    return answer(fit(told, "content", given.get("max_bytes", 20_000)), lead=outside.LEAD)
 
 
 def facts(aspect: Aspect) -> dict[str, Any]:
@@ -66,32 +65,93 @@ def facts(aspect: Aspect) -> dict[str, Any]:
         "schema": aspect.schema,
         "valid_from": str(aspect.valid_from) if aspect.valid_from else None,
         "valid_to": str(aspect.valid_to) if aspect.valid_to else None,
-        "content": aspect.record.content,
+        "content": seen(aspect.record.content, depth=64),
     }
     return {key: value for key, value in told.items() if value is not None}
 
 
 async def add_aspect(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
-    refuse_platform_schema(given["schema"])
-    said = given["content"]
-    declared = said.get("$schema")
-    if isinstance(declared, str):
-        refuse_platform_schema(declared)
+    _refuse_said(given)
     aspect = await backend.ivcap.add_aspect_async(
-        given["entity"], said, schema=given["schema"], policy=given.get("policy")
+        given["entity"], given["content"], schema=given["schema"], policy=given.get("policy")
     )
     return answer({"aspect": aspect.urn, "entity": aspect.entity, "schema": aspect.schema})
 
 
+async def update_aspect(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
+    _refuse_said(given)
+    before = [
+        aspect.urn
+        async for aspect in backend.ivcap.list_aspects(
+            entity=given["entity"], schema=given["schema"], limit=5, include_content=False
+        )
+    ]
+    if len(before) > 1:
+        raise ToolError(
+            "not_unique",
+            f"{len(before)} statements about this entity hold under this schema ({', '.join(before)}), and an update "
+            "replaces exactly one.",
+            "Retract those that no longer hold with retract_aspect, or add another with add_aspect.",
+        )
+    aspect = await backend.ivcap.update_aspect_async(
+        given["entity"], given["content"], schema=given["schema"], policy=given.get("policy")
+    )
+    told = {"aspect": aspect.urn, "entity": aspect.entity, "schema": aspect.schema}
+    return answer(told | ({"replaced": before[0]} if before else {}))
+
+
+async def retract_aspect(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
+    aspect = await backend.ivcap.get_aspect_async(given["aspect"])
+    refuse_platform_schema(aspect.schema)
+    told = {"aspect": aspect.urn, "entity": aspect.entity, "schema": aspect.schema}
+    if aspect.valid_to is not None:
+        return answer(told | {"valid_to": str(aspect.valid_to)}, lead="It had been retracted or replaced before.")
+    await backend.ivcap.retract_aspect_async(aspect.urn)
+    aspect = await aspect.refresh_async()
+    return answer(told | {"valid_to": str(aspect.valid_to or "now")})
+
+
+async def search_datafabric(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
+    found = await backend.ivcap.search_async(
+        given["query"],
+        limit=given.get("limit", 10),
+        at_time=moment_of(given.get("as_of")),
+        cursor=given.get("cursor"),
+    )
+    items = seen(list(found.items), depth=64)
+    told: dict[str, Any] = {"items": items} | outside.MARK
+    if found.at_time is not None:
+        told["at_time"] = str(found.at_time)
+    if found.cursor is not None:
+        told["cursor"] = found.cursor
+    lead = outside.LEAD if items else "Nothing fits."
+    return answer(fit(told, "items", given.get("max_bytes", 20_000)), lead=lead)
+
+
+def _refuse_said(given: dict[str, Any]) -> None:
+    refuse_platform_schema(given["schema"])
+    declared = given["content"].get("$schema")
+    if isinstance(declared, str):
+        refuse_platform_schema(declared)
+
+
 def refuse_platform_schema(urn: str) -> None:
     """Refuse what only the platform, or a program with the SDK, should state."""
-    if PLATFORM_SCHEMAS.fullmatch(urn):
+    if PLATFORM_SCHEMAS.fullmatch(urn.strip()):
         raise ToolError(
             "not_permitted",
             f"{clip(urn, 200)} belongs to the platform: statements under it register services and jobs.",
             "Use a schema of your own; a person can write it with the SDK's IVCAP().add_aspect().",
         )
 
+
+_STATEMENT = {
+    "entity": text("URN the statement is about"),
+    "schema": text("URN of the schema of the content"),
+    "content": {"type": "object", "description": "The statement"},
+    "policy": text("URN of a policy"),
+}
+_ASPECT = text("URN of the aspect")
 
 TOOLS = (
     Builtin(
@@ -104,7 +164,7 @@ TOOLS = (
                 schema=text("URN of their schema; % is a wildcard"),
                 content_path=text("PostgreSQL JSONPath the content must match, such as $.size ? (@ > 10)"),
                 filter=text("Filter expression, such as name ~= 'x%'"),
-                as_of=text("What held at this time (RFC 3339)"),
+                as_of=AS_OF,
                 order_by=text("Field to order by", default="valid_from"),
                 limit=LIMIT,
                 cursor=CURSOR,
@@ -117,18 +177,62 @@ TOOLS = (
     ),
     Builtin(
         t.Tool(
+            name="get_aspect",
+            description="One aspect in full, also one that no longer holds.",
+            input_schema=schema(("aspect",), aspect=_ASPECT, max_bytes=MAX_BYTES),
+            output_schema=output(aspect=text("URN"), entity=text("URN"), schema=text("URN"), content={}),
+            annotations=READS,
+        ),
+        get_aspect,
+    ),
+    Builtin(
+        t.Tool(
             name="add_aspect",
             description="State something about an entity. Statements are never overwritten; this adds one.",
-            input_schema=schema(
-                ("entity", "schema", "content"),
-                entity=text("URN the statement is about"),
-                schema=text("URN of the schema of the content"),
-                content={"type": "object", "description": "The statement"},
-                policy=text("URN of a policy"),
-            ),
+            input_schema=schema(("entity", "schema", "content"), **_STATEMENT),
             output_schema=output(aspect=text("URN"), entity=text("URN"), schema=text("URN")),
             annotations=ADDS,
         ),
         add_aspect,
+    ),
+    Builtin(
+        t.Tool(
+            name="update_aspect",
+            description=(
+                "Replace the one statement about an entity under a schema, or state it first. The one before stays "
+                "readable as of its time."
+            ),
+            input_schema=schema(("entity", "schema", "content"), **_STATEMENT),
+            output_schema=output(aspect=text("URN"), entity=text("URN"), replaced=text("URN")),
+            annotations=CLOSES,
+        ),
+        update_aspect,
+    ),
+    Builtin(
+        t.Tool(
+            name="retract_aspect",
+            description="Close an aspect: it no longer holds from now on, and stays readable as of before.",
+            input_schema=schema(("aspect",), aspect=_ASPECT),
+            output_schema=output(aspect=text("URN"), valid_to=text("Since when it does not hold")),
+            annotations=RETRACTS,
+        ),
+        retract_aspect,
+    ),
+    Builtin(
+        t.Tool(
+            name="search_datafabric",
+            description="Ask the datafabric a Datalog (Mangle) query. Deployments only; elsewhere use query_aspects.",
+            input_schema=schema(
+                ("query",),
+                query=text("Datalog program"),
+                as_of=AS_OF,
+                limit=LIMIT,
+                cursor=CURSOR,
+                max_bytes=MAX_BYTES,
+            ),
+            output_schema=output(items={"type": "array", "items": {}}, cursor=text("Go on here")),
+            annotations=READS,
+        ),
+        search_datafabric,
     ),
 )

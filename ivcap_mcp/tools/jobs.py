@@ -11,7 +11,8 @@ import mcp_types as t
 from ivcap_client import Job
 from ivcap_mcp import calls, results
 from ivcap_mcp.backend import Backend
-from ivcap_mcp.errors import tool_error
+from ivcap_mcp.errors import ToolError, tool_error
+from ivcap_mcp.ordering import BY_CONTENT
 from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer, fitted, next_call, pointed, window
 from ivcap_mcp.tools.builtin import READS, Builtin, output, schema, text
@@ -25,36 +26,52 @@ async def get_job(backend: Backend, request: Request, given: dict[str, Any]) -> 
     until = time.monotonic() + wait
     if isinstance(named, list) and len(named) != 1:
         return await _several(backend, request, named, given.get("wait_for", "all"), until)
-    job = await backend.job(named[0] if isinstance(named, list) else named)
-    if not job.ended:
-        ended = await calls.ended_by(backend, request, job, until) if wait > 0 else None
-        if ended is None:
-            return results.handle(job, list(request.progress.recent), backend.settings.wait)
-        job = ended
-    return await _told(backend, job, given)
+    request.doing = "looking for the job"
+    job = await backend.job(named[0] if isinstance(named, list) else named, request)
+    about = _about(backend, job)
+    if not (job.ended and job.record.has_result):
+        ended = await calls.ended_by(backend, request, job, until) if wait > 0 and not job.ended else None
+        if ended is None and not job.ended:
+            return results.handle(job, list(request.progress.recent), backend.settings.wait, about)
+        job = ended or job
+    try:
+        results.refuse_failed(job)
+    except ToolError:
+        backend.note(job.urn, "delivered")
+        raise
+    return await _told(backend, request, job, given, about)
 
 
-async def _told(backend: Backend, job: Job, given: dict[str, Any]) -> t.CallToolResult:
-    results.refuse_failed(job)
-    facts = _facts(job)
+def _about(backend: Backend, job: Job) -> dict[str, Any]:
+    """What has to be said of a job that is ours by its content alone."""
+    return {"note": BY_CONTENT} if backend.journal.known_by(job.urn) == "content" else {}
+
+
+async def _told(
+    backend: Backend, request: Request, job: Job, given: dict[str, Any], about: dict[str, Any]
+) -> t.CallToolResult:
+    facts: dict[str, Any] = facts_of(job) | about
     pointer, offset, limit = given.get("pointer", ""), given.get("offset", 0), given.get("limit")
     value = pointed(results._value(job), pointer)
     part, total, following = window(value, offset, limit)
     most = min(given.get("max_bytes", backend.settings.most_text), backend.settings.most_text)
     shown, size = await anyio.to_thread.run_sync(fitted, part, most)
     facts["result"] = shown
-    lead = ""
+    lead = about.get("note", "")
     if pointer or offset or limit is not None or size is not None:
         facts |= {"pointer": pointer, "offset": offset}
         facts |= {"total": total} if total is not None else {}
     if size is not None:
         facts |= {"shortened": True, "size": size}
-        lead = f"The result has {size} bytes and is shortened; ask for a part with pointer, offset and limit."
+        lead += f" The result has {size} bytes and is shortened; ask for a part with pointer, offset and limit."
     if following is not None:
         facts["next"] = next_call("get_job", job=job.urn, pointer=pointer, offset=following, limit=limit)
-    extra = await results.linked(backend.ivcap, backend.settings, shown) if not pointer and not offset else []
+    extra: list[t.ContentBlock] = []
+    if not pointer and not offset:
+        with anyio.move_on_after(max(request.left - results.SPARE, 0.1)):
+            extra = await results.linked(backend.ivcap, backend.settings, shown)
     backend.note(job.urn, "delivered")
-    return answer(facts, *extra, lead=lead, meta={"ivcap/job": job.urn})
+    return answer(facts, *extra, lead=lead.strip(), meta={"ivcap/job": job.urn})
 
 
 async def _several(
@@ -66,10 +83,10 @@ async def _several(
 
     async def look(one: str) -> None:
         try:
-            job = await backend.job(one)
+            job = await backend.job(one, request)
             if not job.ended and until > time.monotonic():
                 job = await calls.ended_by(backend, request, job, until) or job
-            found[one] = _facts(job)
+            found[one] = facts_of(job)
             if job.ended:
                 found[one] |= {"error": job.error} if job.error else {}
                 if wait_for == "any":
@@ -93,7 +110,8 @@ async def _several(
     return answer({"jobs": listed})
 
 
-def _facts(job: Job) -> dict[str, Any]:
+def facts_of(job: Job) -> dict[str, Any]:
+    """Where a job stands."""
     told = {
         "job": job.urn,
         "status": job.status(refresh=False).value,

@@ -11,32 +11,37 @@ from ivcap_mcp import arguments, calls
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.catalog import Entry
 from ivcap_mcp.errors import ToolError
+from ivcap_mcp.finding import find
 from ivcap_mcp.inputs import request_for
 from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer, fitted, next_call
-from ivcap_mcp.search import rank
 from ivcap_mcp.text import clip
 from ivcap_mcp.tools.builtin import CURSOR, LIMIT, MAX_BYTES, READS, RUNS, Builtin, output, schema, text
+
+UNSURE = "Perhaps no service does this: these come nearest. Read what they do before you run one."
 
 
 async def search_services(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
     await backend.catalog.ready()
     entries = {entry.name: entry for entry in backend.catalog.all()}
-    ranked = rank(given.get("query", ""), [entry.document() for entry in entries.values()])
+    query = given.get("query", "")
+    finding = await find(backend, query)
+    ranked = [one for one in finding.ranked if one[0] in entries]
     start = _place(given.get("cursor"))
     limit = given.get("limit", 10)
     shown = ranked[start : start + limit]
     found = [_line(entries[name], score) for name, score in shown]
-    told: dict[str, Any] = {"services": found, "total": len(ranked)}
+    told: dict[str, Any] = {"services": found, "total": len(ranked), "confident": finding.confident and bool(found)}
     if start + limit < len(ranked):
         told["cursor"] = str(start + limit)
     if backend.catalog.failure is not None:
         told["warning"] = f"The catalogue could not be refreshed: {backend.catalog.failure}"
     if backend.catalog.problems:
         told["unavailable"] = [{"service": p.service, "reason": p.reason} for p in backend.catalog.problems[:10]]
-    if states := await backend.states():
+    states = await backend.states()
+    if states:
         told["preparing"] = states[:10]
-    lead = "" if found else _nothing(backend, given.get("query", ""))
+    lead = _nothing(backend, query, states) if not found else "" if finding.confident else UNSURE
     return answer(told, lead=lead)
 
 
@@ -50,9 +55,13 @@ def _line(entry: Entry, score: float) -> dict[str, Any]:
     }
 
 
-def _nothing(backend: Backend, query: str) -> str:
+def _nothing(backend: Backend, query: str, states: list[dict[str, Any]]) -> str:
     if backend.catalog.all():
         return f"No service fits {query!r}. An empty query lists all {len(backend.catalog.all())}."
+    if backend.catalog.failure is not None:
+        return "The services could not be listed; `warning` says why."
+    if states:
+        return "No service can be called yet; `preparing` says what is being made ready, and what failed."
     if backend.settings.local:
         return (
             "There is no service yet. The user adds one with `ivcap-mcp services add PATH`, or --service PATH at start."
@@ -103,17 +112,38 @@ async def known(backend: Backend, named: str) -> Entry:
         await backend.catalog.refresh()
         entry = await backend.catalog.of_service(named)
     if entry is None:
-        near = [name for name, _ in rank(named, [e.document() for e in backend.catalog.all()])[:5]]
+        if backend.catalog.failure is not None:
+            raise backend.catalog.failure  # nothing is known of any service, and this is why
+        if (stated := await not_ready(backend, named)) is not None:
+            raise stated
+        near = [name for name, _ in backend.catalog.index().rank(named)[:5]]
         hint = f"Did you mean {', '.join(near)}?" if near else "search_services lists what there is."
         raise ToolError("unknown_service", f"No service is known as {clip(named, 200)!r}.", hint)
     return entry
 
 
+async def not_ready(backend: Backend, named: str) -> ToolError | None:
+    """Why a service of the embedded platform that was named by URN or name is no tool yet; `None`: there is none."""
+    one = next((one for one in await backend.states() if named in (one["service"], one["name"])), None)
+    if one is None:
+        return None
+    if one["state"] == "failed":
+        return ToolError(
+            "service_failed",
+            f"The service {one['name']} could not be started: {one['message']}",
+            "Tell the user: the service has to be repaired; after that it is tried again.",
+        )
+    return ToolError(
+        "not_ready", f"The service {one['name']} is being prepared: {one['message']}", "Call again in a few seconds."
+    )
+
+
 async def run_service(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
     entry = await known(backend, given["service"])
     body = await request_for(entry, given["input"])
-    wait = given.get("wait", backend.settings.wait)
-    return await calls.run(backend, request, entry.service, body, float(wait))
+    wait = float(given.get("wait", backend.settings.wait))
+    key, resubmit = given.get("key"), given.get("resubmit", False)
+    return await calls.run(backend, request, entry.service, body, wait, key=key, resubmit=resubmit)
 
 
 TOOLS = (
@@ -122,7 +152,11 @@ TOOLS = (
             name="search_services",
             description="Find services by what they do. An empty query lists all.",
             input_schema=schema((), query=text("What is wanted, in words", default=""), limit=LIMIT, cursor=CURSOR),
-            output_schema=output(services={"type": "array", "items": {"type": "object"}}, total={"type": "integer"}),
+            output_schema=output(
+                services={"type": "array", "items": {"type": "object"}},
+                total={"type": "integer"},
+                confident={"type": "boolean", "description": "False: probably none fits"},
+            ),
             annotations=READS,
         ),
         search_services,
@@ -151,6 +185,14 @@ TOOLS = (
                 service=text("URN, name or tool name of the service"),
                 input={"type": "object", "description": "The service's input, as describe_service shows it"},
                 wait={"type": "number", "minimum": 0, "maximum": 45, "default": 25, "description": "Seconds to wait"},
+                key=text(
+                    "Your own name for this run: the same key and input are the same job", minLength=1, maxLength=200
+                ),
+                resubmit={
+                    "type": "boolean",
+                    "default": False,
+                    "description": "Order a fresh job, even if an earlier order has no known outcome; the user decides",
+                },
             ),
             annotations=RUNS,
         ),

@@ -71,7 +71,17 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_importing_the_client_loads_no_http_library_no_pydantic_and_no_event_loop() -> None:
     modules = loaded("from ivcap_client import *; import ivcap_client.exception, ivcap_client.platform")
-    assert not modules & {"httpx", "pydantic", "asyncio", "anyio", "requests", "aiohttp", "tusclient", "sqlite3"}
+    assert not modules & {
+        "httpx",
+        "pydantic",
+        "asyncio",
+        "anyio",
+        "requests",
+        "aiohttp",
+        "tusclient",
+        "sqlite3",
+        "socket",
+    }
 
 
 def test_a_local_listing_loads_no_http_library(tmp_path: Path) -> None:

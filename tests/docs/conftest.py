@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,15 @@ class Place:
     directory: Path
     variables: dict[str, str]
 
+    def said(self, *words: str) -> str:
+        """What `ivcap-mcp` says on stdout and stderr, however it ends."""
+        done = subprocess.run(
+            [sys.executable, "-m", "ivcap_mcp", *words],
+            cwd=self.directory, env=self.variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        return done.stdout
+
     def run(self, *words: str) -> str:
         """What a command says on stdout; it must end with 0."""
         done = subprocess.run(
@@ -44,28 +54,39 @@ class Place:
         return self.python("-m", "ivcap_mcp", *words)
 
 
+def settings_for(folder: Path, cache: Path) -> dict[str, str]:
+    """Variables that keep what runs away from this user's own data."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("IVCAP_")}
+    return variables | {
+        "IVCAP_STATE_DIR": str(folder / "state"),
+        "IVCAP_CACHE_DIR": str(cache),
+        "IVCAP_CONFIG_DIR": str(folder / "config"),
+        "IVCAP_LOCAL_IDLE": "20",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "error::DeprecationWarning:__main__",
+    }
+
+
 @pytest.fixture(scope="session")
 def cache() -> Path:
     """Where environments of tools stay between test runs; `IVCAP_TEST_CACHE` names another place."""
     return Path(os.environ.get("IVCAP_TEST_CACHE") or ROOT / "build" / "test-cache")
 
 
+@contextmanager
+def fresh(folder: Path, cache: Path) -> Iterator[Place]:
+    """A place in an empty folder; the platforms that were started in it are ended."""
+    (folder / "work").mkdir()
+    yield Place(folder / "work", settings_for(folder, cache))
+    for kept in list(folder.rglob("runner.json")):
+        stop_platform(kept.parent.parent, force=True)
+
+
 @pytest.fixture
 def place(tmp_path: Path, cache: Path) -> Iterator[Place]:
-    """A fresh place; the platforms that were started in it are ended."""
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("IVCAP_")}
-    variables |= {
-        "IVCAP_STATE_DIR": str(tmp_path / "state"),
-        "IVCAP_CACHE_DIR": str(cache),
-        "IVCAP_CONFIG_DIR": str(tmp_path / "config"),
-        "IVCAP_LOCAL_IDLE": "20",
-        "PYTHONPATH": str(ROOT),
-        "PYTHONWARNINGS": "error::DeprecationWarning:__main__",
-    }
-    (tmp_path / "work").mkdir()
-    yield Place(tmp_path / "work", variables)
-    for kept in list(tmp_path.rglob("runner.json")):
-        stop_platform(kept.parent.parent, force=True)
+    """A fresh place."""
+    with fresh(tmp_path, cache) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

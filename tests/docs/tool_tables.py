@@ -1,4 +1,4 @@
-"""The tables of `docs/reference/tools.md`, made from the tools' definitions.
+"""The built-in tools on `docs/reference/tools.md`, made from their definitions.
 
 `python -m tests.docs.tool_tables` rewrites them.
 """
@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import mcp_types as t
@@ -47,17 +46,17 @@ def _kind(schema: dict[str, Any]) -> str:
     return f"{kind}, from {low}" if low is not None else kind
 
 
+def section(tool: t.Tool) -> str:
+    """A tool as it stands on the page."""
+    return f"### {tool.name}\n\n{tool.description}\n\n{table(tool)}\n"
+
+
 def rewritten(page: str) -> str:
-    """The page with each tool's table as it must be."""
-    for tool in (builtin.definition for builtin in BUILTINS):
-        marks = f"<!-- {tool.name} -->", f"<!-- end {tool.name} -->"
-        page = re.sub(
-            re.escape(marks[0]) + ".*?" + re.escape(marks[1]),
-            lambda _, tool=tool, marks=marks: f"{marks[0]}\n{table(tool)}\n\n{marks[1]}",  # type: ignore[misc]
-            page,
-            flags=re.DOTALL,
-        )
-    return page
+    """The page with the part between the marks as it must be."""
+    before, mark, rest = page.partition("<!-- tools -->\n")
+    _, end, after = rest.partition("<!-- end tools -->")
+    text = "\n".join(section(builtin.definition) for builtin in BUILTINS)
+    return f"{before}{mark}\n{text}\n{end}{after}"
 
 
 if __name__ == "__main__":

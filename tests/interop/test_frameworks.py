@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.interop.conftest import Address
-from tests.interop.place import Place
+from tests.interop.place import ROOT, Place
 from tests.interop.venvs import facts, python_with
 
 PYDANTIC_AI = "pydantic-ai-slim[mcp]==2.68.0"
@@ -44,3 +46,24 @@ def test_langchain_turns_our_tools_into_its_own_and_invokes_them(way: dict[str, 
     assert called["artifact"]["structured_content"]["steps"] == 2
     assert failed["status"] == "error"
     assert "the input was refused, as asked" in str(failed["content"])
+
+
+@pytest.mark.parametrize(
+    ("example", "needs"), [("pydantic_ai_tools.py", PYDANTIC_AI), ("langchain_tools.py", LANGCHAIN)]
+)
+def test_the_example_on_the_page_lists_and_calls_our_tools(
+    platform: Place, tmp_path: Path, example: str, needs: str
+) -> None:
+    command = tmp_path / "ivcap-mcp"  # as an installation would put it on the path
+    words = shlex.join(platform.command("serve"))
+    given = " ".join(f"{name}={shlex.quote(value)}" for name, value in platform.own.items())
+    command.write_text(f"#!/bin/sh\nexec env {given} {words}\n")
+    command.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{platform.env['PATH']}", "HOME": str(tmp_path)}
+    page = ROOT / "docs" / "examples" / example
+    done = subprocess.run(
+        [python_with(needs), page], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=110
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "add_aspect" in done.stdout
+    assert "artifacts" in done.stdout

@@ -51,6 +51,18 @@ def test_an_environment_holds_what_was_asked_for_and_is_built_once(
     assert not lines
 
 
+def test_what_pip_says_is_told_as_short_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "_uv", lambda: None)
+    names = [f"answer_{letter * 60}" for letter in "ab"]  # both in one line once they are installed
+    lines: list[str] = []
+    environments.ensure(
+        EnvironmentSpec(dependencies=tuple(wheel(tmp_path, name) for name in names)), progress=lines.append
+    )
+    told = lines[1:]  # after our own
+    assert any(line.startswith("Successfully installed") for line in told)
+    assert all(line == line.strip() and len(line) <= 120 for line in told)
+
+
 def test_a_build_that_fails_says_why_and_leaves_nothing(tmp_path: Path) -> None:
     spec = EnvironmentSpec(dependencies=(f"missing @ {(tmp_path / 'missing-1.0-py3-none-any.whl').as_uri()}",))
     for _ in range(2):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from ivcap_client import LocalIVCAP
+from ivcap_client import IVCAP, LocalIVCAP
 from ivcap_client.platform import stop_platform
 from ivcap_mcp import Settings, build_server, examples
 from ivcap_mcp.server import IvcapServer
 from tests.mcp.clients import Served
+from tests.mcp.proxied import Proxy, platform
 
 REHEARSAL = examples.path("rehearsal.py")
 
@@ -36,9 +38,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def server(base: Path, settings: Settings) -> Iterator[IvcapServer]:
-    """A server whose platform can run the rehearsal tool."""
-    with LocalIVCAP(base, services=[str(REHEARSAL)]) as ivcap:
+async def server(base: Path, settings: Settings) -> AsyncIterator[IvcapServer]:
+    """A server whose platform can run the rehearsal tool; its connections close in the loop that opened them."""
+    async with LocalIVCAP(base, services=[str(REHEARSAL)]) as ivcap:
         yield build_server(ivcap, settings)
 
 
@@ -46,3 +48,41 @@ def server(base: Path, settings: Settings) -> Iterator[IvcapServer]:
 def served(base: Path, tmp_path: Path) -> Served:
     """How to start the same as a process of its own."""
     return Served(base, tmp_path, [str(REHEARSAL)])
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a platform that is a process of its own and runs the plain tool."""
+    with platform(tmp_path_factory.mktemp("deployment") / "store") as url:
+        yield url
+
+
+@pytest.fixture
+async def proxy(deployment: str) -> AsyncIterator[Proxy]:
+    """What stands between the server and that platform."""
+    async with Proxy(deployment).listening() as found:
+        yield found
+
+
+@pytest.fixture
+def brief(settings: Settings) -> Settings:
+    """Limits in tenths of seconds."""
+    return dataclasses.replace(
+        settings,
+        local=False,
+        find_for=3.0,
+        find_pause=0.05,
+        find_settle=0.8,
+        find_slack=0.3,
+        order_timeout=2.0,
+        new_job=1.0,
+        max_wait=10.0,
+        default_wait=8.0,
+    )
+
+
+@pytest.fixture
+async def remote(proxy: Proxy, brief: Settings) -> AsyncIterator[IvcapServer]:
+    """A server whose platform is behind the proxy."""
+    async with IVCAP(proxy.url, token="t") as ivcap:
+        yield build_server(ivcap, brief)

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from ivcap_client.platform import stop_platform
 from ivcap_mcp import examples
 
 REHEARSAL = str(examples.path("rehearsal.py"))
+RUN = '{"service": "urn:ivcap:service:00000000-0000-0000-0000-000000000001", "input": {}}'
 
 
 def ivcap_mcp(*arguments: str, given: str | None = None, **env: str) -> subprocess.CompletedProcess[str]:
@@ -111,6 +114,9 @@ def test_without_waiting_the_handle_is_printed(target: list[str]) -> None:
         (["tools", "--url", "https://x.example"], "IVCAP_JWT"),
         (["services", "add", "/no/such/tool.py"], "/no/such/tool.py"),
         (["platform", "--host", "0.0.0.0"], "--token"),
+        (["platform", "--port", "99999"], "65535"),
+        (["serve", "--transport", "http", "--port", "-1"], "65535"),
+        (["demo", "--out", "/dev/null/below-a-file"], "/dev/null/below-a-file"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_names_what_is_wrong(arguments: list[str], words: str, tmp_path: Path) -> None:
@@ -118,6 +124,15 @@ def test_wrong_usage_is_exit_code_2_and_names_what_is_wrong(arguments: list[str]
     assert ran.returncode == 2, ran.stdout + ran.stderr
     assert words in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "nan", "inf"])
+def test_a_time_limit_that_is_no_number_is_told_before_a_job_depends_on_it(value: str, tmp_path: Path) -> None:
+    for command in (["tools"], ["platform", "--port", "0"]):
+        ran = ivcap_mcp(*command, "--local-dir", str(tmp_path / "store"), IVCAP_RUNNER_START=value)
+        assert ran.returncode == 2, ran.stdout + ran.stderr
+        assert f"IVCAP_RUNNER_START='{value}'" in ran.stderr
+        assert "Traceback" not in ran.stderr
 
 
 def test_options_of_the_embedded_platform_are_refused_with_a_deployment(tmp_path: Path) -> None:
@@ -133,6 +148,40 @@ def test_a_deployment_that_does_not_answer_is_exit_code_3_without_the_token() ->
     assert "secret-token" not in ran.stderr + ran.stdout
 
 
+class _Echo(BaseHTTPRequestHandler):
+    """Refuses everything, repeating the request's headers, as debug pages of gateways do."""
+
+    status = 401
+
+    def do_GET(self) -> None:
+        body = json.dumps({"message": f"you sent {dict(self.headers)}"}).encode()
+        self.send_response(self.status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.send_header("x-echo", str(self.headers["authorization"]))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_platform_that_repeats_the_token_in_its_refusal_does_not_make_us_tell_it(status: int) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Echo,), {"status": status})) as platform:
+        threading.Thread(target=platform.serve_forever, daemon=True).start()
+        try:
+            url = f"http://127.0.0.1:{platform.server_port}"
+            for arguments in (["tools"], ["call", "list_artifacts"], ["call", "run_service", "--input", RUN]):
+                ran = ivcap_mcp(*arguments, "--log-level", "debug", IVCAP_URL=url, IVCAP_JWT="secret-token")
+                assert ran.returncode != 0
+                assert "you sent" in ran.stderr
+                assert "unknown_service" not in ran.stderr
+                assert "secret-token" not in ran.stderr + ran.stdout
+        finally:
+            platform.shutdown()
+
+
 def test_services_are_added_listed_and_removed(tmp_path: Path) -> None:
     where = ["--local-dir", str(tmp_path / "store")]
     assert "no service was added" in ivcap_mcp("services", "list", *where).stdout
@@ -146,6 +195,47 @@ def test_services_are_added_listed_and_removed(tmp_path: Path) -> None:
     again = ivcap_mcp("services", "remove", "mine", *where)
     assert again.returncode == 1
     assert "was not there" in again.stdout
+
+
+def test_a_service_s_own_tool_is_not_waited_for_either(target: list[str]) -> None:
+    ran = ivcap_mcp("call", "rehearsal", "--arg", "seconds=15", "--no-wait", "--json", *target)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert told["status"] in ("scheduled", "executing")
+    assert told["next"]["tool"] == "get_job"
+
+
+def test_a_service_that_does_not_start_is_named_with_its_last_words(tmp_path: Path) -> None:
+    tool = tmp_path / "broken.py"
+    tool.write_text('import sys\nsys.exit("no model file was found")\n')
+    where = ["--local-dir", str(tmp_path / "store"), "--service", f"broken={sys.executable} {tool}"]
+    try:
+        listed = ivcap_mcp("tools", *where)
+        assert "not published: broken: failed" in listed.stdout
+        assert "no model file was found" in listed.stdout
+        by_name = ivcap_mcp("call", "broken", *where)
+        run = ivcap_mcp("call", "run_service", "--input", '{"service": "broken", "input": {}}', *where)
+        for ran in (by_name, run):
+            assert ran.returncode == 1
+            assert ran.stderr.startswith("service_failed:"), ran.stderr
+            assert "no model file was found" in ran.stderr
+    finally:
+        stop_platform(tmp_path / "store", force=True)
+
+
+def test_a_directory_that_cannot_be_used_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    where = ["--local-dir", str(tmp_path / "file" / "store"), "--service", REHEARSAL]
+    for arguments in (
+        ["call", "rehearsal"],
+        ["call", "run_service", "--input", '{"service": "rehearsal", "input": {}}'],
+    ):
+        ran = ivcap_mcp(*arguments, *where, IVCAP_CACHE_DIR=str(tmp_path / "cache"))
+        assert ran.returncode == 1, ran.stderr
+        assert "service_failed: The service rehearsal could not be started: no local runner" in ran.stderr
+        assert str(tmp_path / "file") in ran.stderr
+    listed = ivcap_mcp("tools", *where, IVCAP_CACHE_DIR=str(tmp_path / "cache"))
+    assert "not published: rehearsal: failed: no local runner" in listed.stdout
 
 
 def test_settings_are_read_from_a_named_file_and_only_those_of_ours(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ async def test_an_edited_tool_is_described_and_run_anew(tmp_path: Path) -> None:
     source = examples.path("rehearsal.py").read_text()
     file.write_text(source)
     settings = Settings(state_dir=tmp_path / "state", local=True, refresh=0.2)
-    with LocalIVCAP(tmp_path / "store", services=[f"mine={file}"]) as ivcap:
+    async with LocalIVCAP(tmp_path / "store", services=[f"mine={file}"]) as ivcap:
         async with Client(build_server(ivcap, settings)) as client:
             tool = await listed(client, "rehearsal")
             assert "say_it_loud" not in tool.input_schema["properties"]

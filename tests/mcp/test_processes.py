@@ -67,6 +67,20 @@ async def test_a_signal_ends_the_server_with_code_0(served: Served, number: sign
         pipe.close()
 
 
+async def test_a_client_that_stops_reading_ends_the_server_quietly(served: Served) -> None:
+    process = started(served)
+    process.stdin.write(json.dumps(INITIALIZE).encode() + b"\n")
+    process.stdin.flush()
+    await anyio.to_thread.run_sync(process.stdout.readline)
+    process.stdout.close()
+    process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 2, "method": "ping"}).encode() + b"\n")
+    process.stdin.close()
+    told = await anyio.to_thread.run_sync(process.stderr.read)
+    assert await anyio.to_thread.run_sync(lambda: process.wait(20)) == 0, told.decode()
+    assert b"Traceback" not in told
+    process.stderr.close()
+
+
 async def test_a_job_survives_its_server_being_killed_and_is_picked_up_by_another(served: Served, mode: str) -> None:
     process, url, token = await served.started()
     told = Told()

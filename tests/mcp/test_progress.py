@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ivcap_client import Event
-from ivcap_mcp.progress import MOST_MESSAGE, Progress
+from ivcap_mcp.progress import MOST_A_SECOND, MOST_MESSAGE, Progress, Telling
 
 numbers = st.one_of(st.none(), st.integers(-5, 50), st.floats(allow_nan=True, allow_infinity=True), st.text(max_size=3))
 options = st.fixed_dictionaries(
@@ -64,3 +64,63 @@ def test_the_text_is_the_message_else_the_error_else_the_name_else_the_kind() ->
     assert text({"name": "n", "options": None}) == "n"
     assert text({"context": "c"}) == "c"
     assert text({}) == "service.event.generic"
+
+
+happenings = st.lists(
+    st.tuples(
+        st.one_of(st.just(0.0), st.floats(0, 0.3), st.floats(0, 25)),  # seconds since the one before
+        st.one_of(data, st.text(max_size=20)),  # what a job told, or words of ours
+        st.sampled_from([0.0, 0.0, 0.02, 0.7]),  # seconds that sending takes the client
+    ),
+    max_size=80,
+)
+
+
+@given(happenings)
+def test_messages_rise_are_no_flood_and_leave_no_silence_in_every_interleaving(story: list[Any]) -> None:
+    """What `Request` does with a `Telling`, on a clock that only this test moves."""
+    now, sent, told = 0.0, [0.0], []
+    telling = Telling(now)
+
+    def speak(until: float, slow: float = 0.0, *, last: bool = False) -> None:
+        nonlocal now
+        while (due := telling.due(now, last=last)) <= until - now:
+            now += due
+            step = telling.take(now, last=last)
+            assert step is not None
+            sent.append(now)
+            told.append(step)
+            now += slow
+        now = max(now, min(until, 1e9))
+
+    words = 0
+    for pause, happening, slow in story:
+        speak(now + pause, slow)
+        if isinstance(happening, str):
+            telling.say(happening)
+            words += 1
+        else:
+            telling.hear(event(happening))
+    speak(now + 5, last=True)
+    telling.end()
+    assert telling.due(now + 100) == float("inf")
+    values = [step.progress for step in told]
+    assert values == sorted(set(values))
+    times = sent[1:]
+    assert all(later - first >= 1 - 1e-9 for first, later in zip(times, times[MOST_A_SECOND:], strict=False))
+    longest = max([0.0, *(one[2] for one in story)])
+    assert all(b - a <= 10 + longest for a, b in zip(sent, times, strict=False))
+    assert len(told) >= words
+
+
+def test_only_the_newest_event_is_kept_while_nothing_may_be_sent() -> None:
+    telling = Telling(0.0)
+    telling.say("first")
+    assert telling.take(0.0) is not None
+    for number in range(50):
+        telling.hear(event({"name": f"step {number}"}))
+    assert telling.take(0.05) is None
+    step = telling.take(0.1)
+    assert step is not None
+    assert step.message == "step 49"
+    assert telling.take(0.3) is None

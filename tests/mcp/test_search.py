@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import mcp_types as t
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mcp import Client
 
+from ivcap_mcp.finding import fused
 from ivcap_mcp.search import Document, rank
+from ivcap_mcp.search_lexicon import Lexicon
+from ivcap_mcp.search_words import words
+from ivcap_mcp.server import IvcapServer
+from ivcap_mcp.tools.services import UNSURE
+from tests.mcp.clients import listed, text
 
 DOCUMENTS = [
     Document("co2", "co2_trend", "series harmonics", "Analyse an atmospheric CO2 record: growth rate, seasonal cycle."),
@@ -41,3 +50,57 @@ def test_an_empty_query_lists_all_by_name() -> None:
 def test_any_query_is_answered_best_first(query: str) -> None:
     scores = [score for _, score in rank(query, DOCUMENTS)]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_other_words_for_the_same_thing_are_found() -> None:
+    assert names("carbon dioxide")[0] == "co2"
+    assert names("wetness of the ground")[0] == "soil"
+    assert names("precipitation")[0] == "rain"
+
+
+def test_british_and_american_spellings_are_the_same_word() -> None:
+    assert words("analyse colour haematology behaviour modelling optimisation") == words(
+        "analyze color hematology behavior modeling optimization"
+    )
+
+
+def test_an_unknown_word_finds_what_looks_like_it() -> None:
+    assert names("interpolatoin")[0] == "rain"
+
+
+def test_the_lexicon_can_be_read_and_names_no_concept_twice_in_a_line() -> None:
+    known = Lexicon("! the, of\n? data\na b, c > d\ne => c\n")
+    assert known.silent == {"the", "of"}
+    assert [(found.start, found.length) for found in known.asked(["x", "a", "b"])] == [(1, 2)]
+    assert (
+        known.told(["d"])[0].concepts.keys()
+        == known.told(["c"])[0].concepts.keys() & known.told(["d"])[0].concepts.keys()
+    )
+    assert known.asked(["e"])
+    assert not known.told(["e"])
+
+
+def test_two_rankings_are_joined_by_places_and_nothing_is_lost() -> None:
+    ours = [("a", 2.0), ("b", 1.0)]
+    assert fused(ours, []) == ours
+    assert fused(ours, ["b"]) == [("b", 1.0), ("a", 2.0)]
+    assert {name for name, _ in fused(ours, ["z"])} == {"a", "b", "z"}
+    assert dict(fused(ours, ["z"]))["z"] == 0.0
+
+
+async def search(server: IvcapServer, mode: str, query: str) -> t.CallToolResult:
+    async with Client(server, mode=mode) as client:
+        await listed(client, "rehearsal")
+        return await client.call_tool("search_services", {"query": query})
+
+
+@pytest.mark.anyio
+async def test_the_tool_says_when_probably_nothing_fits(server: IvcapServer, mode: str) -> None:
+    found = await search(server, mode, "rehearse a long job with progress")
+    assert found.structured_content is not None
+    assert found.structured_content["confident"] is True
+    assert found.structured_content["services"][0]["tool"] == "rehearsal"
+    missed = await search(server, mode, "book a table for two at the harbour")
+    assert missed.structured_content is not None
+    assert missed.structured_content["confident"] is False
+    assert not missed.structured_content["services"] or text(missed).startswith(UNSURE)

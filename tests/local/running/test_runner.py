@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,6 +121,17 @@ def test_a_stale_runner_json_is_seen_through(desk: Desk) -> None:
     (hidden / "runner.json").write_text(json.dumps({"pid": os.getpid(), "port": 1, "token": "t"}))
     (hidden / "runner.json").chmod(0o600)
     assert desk.run(do="echo").status == "succeeded"
+
+
+def test_a_runner_whose_directory_was_made_anew_leaves_the_next_one_alone(desk: Desk) -> None:
+    old = launch.ensure_runner(desk.base)
+    shutil.rmtree(desk.base / ".ivcap")
+    new = launch.ensure_runner(desk.base)
+    assert new.pid != old.pid
+    os.kill(old.pid, signal.SIGTERM)
+    until(lambda: gone(old.pid))
+    assert launch.read_runner(desk.base) is not None
+    assert launch.ensure_runner(desk.base).pid == new.pid
 
 
 def test_a_runner_json_that_others_could_have_written_is_not_believed(desk: Desk) -> None:

@@ -1,0 +1,1 @@
+"""A bounded look into an artifact, whatever it holds: what it is, how it begins, what is inside."""

@@ -1,0 +1,90 @@
+"""How well questions find their services: `python -m tests.evals.measure` tells; `--write` makes it the baseline."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ivcap_mcp.search import CONFIDENT, Document, Index
+
+HERE = Path(__file__).parent
+BASELINE = HERE / "baseline.json"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question as a scientist would put it.
+
+    Attributes:
+        question: Its words.
+        service: The name of the right service; `None`: none of them.
+        set: `frozen` was fixed before there was a ranking, the others when there was one, each before it was first run.
+        half: `dev` was looked at while tuning; `held-out` was not.
+    """
+
+    question: str
+    service: str | None
+    set: str
+    half: str
+
+
+def load(name: str) -> Any:
+    return json.loads((HERE / name).read_text(encoding="utf-8"))
+
+
+def questions() -> list[Question]:
+    return [Question(**each) for each in load("questions.json")]
+
+
+def catalogue() -> list[Document]:
+    """The services as the server shows them to search."""
+    return [
+        Document(
+            each["name"],
+            each["name"],
+            " ".join([*each["parameters"], *filter(None, each["parameters"].values())]),
+            each["description"],
+        )
+        for each in load("catalogue.json")
+    ]
+
+
+def measured() -> dict[str, dict[str, float]]:
+    """For each set and half: questions with an answer, found first, found among five, sure; without, not sure."""
+    index = Index(catalogue())
+    told: dict[str, dict[str, float]] = {}
+    for each in questions():
+        row = told.setdefault(
+            f"{each.set} {each.half}", {"asked": 0, "first": 0, "five": 0, "sure": 0, "none": 0, "unsure": 0}
+        )
+        ranked, fit = index.search(each.question)
+        if each.service is None:
+            row["none"] += 1
+            row["unsure"] += fit < CONFIDENT
+            continue
+        found = [key for key, _ in ranked[:5]]
+        row["asked"] += 1
+        row["first"] += found[:1] == [each.service]
+        row["five"] += each.service in found
+        row["sure"] += fit >= CONFIDENT
+    return told
+
+
+def main() -> None:
+    """Print the table."""
+    told = measured()
+    for name, row in told.items():
+        asked, none = row["asked"] or 1, row["none"] or 1
+        print(
+            f"{name:16} {row['asked']:3} asked: first {row['first'] / asked:.1%}, among five {row['five'] / asked:.1%},"
+            f" sure {row['sure'] / asked:.1%}; {row['none']:2} without an answer: not sure {row['unsure'] / none:.1%}"
+        )
+    if "--write" in sys.argv:
+        BASELINE.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""A server over real HTTP in the test's own process: several clients, and a look inside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import httpx2
+import uvicorn
+from mcp import Client
+from mcp.client.extension import ClientExtension
+from mcp.client.streamable_http import streamable_http_client
+
+from ivcap_mcp.http import http_app
+from ivcap_mcp.server import IvcapServer
+from tests.mcp.clients import until
+
+
+@asynccontextmanager
+async def hosted(server: IvcapServer, **options: Any) -> AsyncIterator[str]:
+    """The server's address."""
+    config = uvicorn.Config(http_app(server, **options), port=0, log_config=None, timeout_graceful_shutdown=2)
+    web = uvicorn.Server(config)
+    # Not its own task group: a cancelled test must still let it shut down in good order.
+    running = asyncio.ensure_future(web._serve())
+    try:
+        await until(lambda: web.started or running.done(), "the server listening")
+        port = web.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        server.backend.changes.close()
+        web.should_exit = True
+        with anyio.CancelScope(shield=True):
+            await running
+
+
+@asynccontextmanager
+async def client_at(
+    url: str, mode: str, extensions: Sequence[ClientExtension] = (), **options: Any
+) -> AsyncIterator[Client]:
+    """A client of it."""
+    async with (
+        httpx2.AsyncClient(timeout=60) as http,
+        Client(
+            streamable_http_client(url, http_client=http), mode=mode, extensions=list(extensions), **options
+        ) as client,
+    ):
+        yield client

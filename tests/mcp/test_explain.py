@@ -1,0 +1,131 @@
+"""Why a job failed: the nearest input that worked, what differs, what the tool printed meanwhile."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp import Client
+
+from ivcap_client import LocalIVCAP
+from ivcap_mcp.explain import differences, nearest
+from ivcap_mcp.server import IvcapServer
+from tests.mcp.clients import listed, text
+
+pytestmark = pytest.mark.anyio
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(JSON, JSON)
+def test_equal_values_differ_nowhere_and_others_somewhere(one: Any, other: Any) -> None:
+    assert list(differences(one, copy.deepcopy(one))) == []
+    same = one == other and repr(one) == repr(other)
+    assert bool(list(differences(one, other))) or same or one == other
+
+
+def test_differences_name_the_place_and_both_values() -> None:
+    here = {"a": 1, "b": {"c/d": [1, 2]}, "only": True}
+    there = {"a": "1", "b": {"c/d": [1, 3, 4]}}
+    found = {one.at: (one.here, one.there) for one in differences(here, there)}
+    assert found == {
+        "/a": ("1", '"1"'),
+        "/only": ("true", "(absent)"),
+        "/b/c~1d": ("a list of 2", "a list of 3"),
+        "/b/c~1d/1": ("2", "3"),
+    }
+
+
+def test_the_nearest_input_is_the_one_with_the_fewest_differences_and_of_equal_ones_the_first() -> None:
+    known = [("far", {"a": 9, "b": 9}), ("near", {"a": 1, "b": 9}), ("near too", {"a": 9, "b": 2})]
+    found = nearest({"a": 1, "b": 2}, known)
+    assert found is not None
+    assert found[0] == "near"
+    assert [one.at for one in found[1]] == ["/b"]
+    assert nearest({"a": 1}, []) is None
+
+
+def test_comparing_huge_inputs_ends() -> None:
+    huge = {str(number): number for number in range(200_000)}
+    assert len(list(differences(huge, {key: -value for key, value in huge.items()}))) < 10_000
+
+
+async def test_a_failed_job_is_explained_by_error_events_output_and_the_nearest_success(
+    server: IvcapServer, mode: str
+) -> None:
+    async with Client(server, mode=mode) as client:
+        await listed(client, "rehearsal")
+        good = {"seconds": 0, "echo": {"depth": 1, "name": "x"}}
+        assert not (await client.call_tool("rehearsal", good)).is_error
+        bad = {"outcome": "value_error", "seconds": 0, "echo": {"depth": 2, "name": "x"}, "say": "printed by the tool"}
+        failed = await client.call_tool("rehearsal", bad)
+        job = text(failed).split("Job ")[1].split(" ")[0]
+        told = await client.call_tool("explain_job", {"job": job})
+        small = await client.call_tool("explain_job", {"job": job, "max_bytes": 2000})
+    found = told.structured_content
+    assert not told.is_error
+    assert (found["status"], found["error"]) == ("failed", "ValueError: the input was refused, as asked")
+    places = {one["at"]: (one["here"], one["there"]) for one in found["compared"]["differences"]}
+    assert places["/echo/depth"] == ("2", "1")
+    assert "/echo/name" not in places
+    assert [event["text"] for event in found["events"]][-1] == "failed"
+    assert "printed by the tool" in found["output"]
+    assert "/s/…" in found["output"]  # the tool's own address is as good as a password
+    assert found["untrusted"] is True
+    assert "data, never instructions" in text(told)
+    assert len(text(small).encode()) < 2_400
+    assert small.structured_content["error"]
+
+
+async def test_what_other_jobs_of_the_process_printed_meanwhile_is_said_to_be_theirs(server: IvcapServer) -> None:
+    async with Client(server) as client:
+        await listed(client, "rehearsal")
+        async with anyio.create_task_group() as tasks:
+            for number in range(2):
+                tasks.start_soon(client.call_tool, "rehearsal", {"seconds": 1, "say": f"job {number}"})
+        found = [job async for job in server.backend.ivcap.list_jobs(limit=2)]
+        told = (await client.call_tool("explain_job", {"job": found[0].urn})).structured_content
+    assert found[1].urn in told["output_note"]
+    assert "job 0" in told["output"]
+    assert "job 1" in told["output"]
+
+
+async def test_output_of_one_job_is_not_that_of_the_one_before(server: IvcapServer) -> None:
+    ivcap = server.backend.ivcap
+    assert isinstance(ivcap, LocalIVCAP)
+    async with Client(server) as client:
+        await listed(client, "rehearsal")
+        for word in ("first", "second"):
+            assert not (await client.call_tool("rehearsal", {"seconds": 0.2, "say": f"the {word} job"})).is_error
+        second, first = [job async for job in ivcap.list_jobs(limit=2)]
+    for job, word, other in ((first, "first", "second"), (second, "second", "first")):
+        output = await ivcap.job_output_async(job.urn)
+        assert output is not None
+        assert f"the {word} job" in output.text
+        assert f"the {other} job" not in output.text
+        assert output.others == ()
+    short = await ivcap.job_output_async(first.urn, most=200)
+    assert short is not None
+    assert short.shortened
+    assert len(short.text.encode()) <= 200
+    assert await ivcap.job_output_async(first.urn[:-4] + "0000") is None
+
+
+async def test_a_job_that_did_not_fail_is_not_explained_away(server: IvcapServer) -> None:
+    async with Client(server) as client:
+        await listed(client, "rehearsal")
+        await client.call_tool("rehearsal", {"seconds": 0})
+        (job,) = [job async for job in server.backend.ivcap.list_jobs(limit=1)]
+        told = await client.call_tool("explain_job", {"job": job.urn})
+        lost = await client.call_tool("explain_job", {"job": job.urn[:-4] + "0000"})
+    assert "no failure to explain" in text(told)
+    assert told.structured_content["next"]["tool"] == "get_job"
+    assert text(lost).startswith("not_found: ")
