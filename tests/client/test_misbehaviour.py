@@ -29,11 +29,10 @@ async def test_a_reply_that_comes_a_byte_at_a_time_is_given_up_though_each_byte_
 @pytest.mark.parametrize("step", ["artifact", "create", "send"])
 async def test_a_refusal_that_repeats_the_credential_is_told_without_it(step: str) -> None:
     async with outside(step, FAULTS["400 that echoes"]()) as platform, client(platform, 5) as ivcap:
+        sent = io.BytesIO(b"data")
+        work = ivcap.get_artifact_async(ARTIFACT) if step == "artifact" else ivcap.upload_artifact_async(io_stream=sent)
         with pytest.raises(IvcapApiError) as refused:
-            if step == "artifact":
-                await ivcap.get_artifact_async(ARTIFACT)
-            else:
-                await ivcap.upload_artifact_async(name="a", io_stream=io.BytesIO(b"data"))
+            await work
     assert "(credential)" in str(refused.value)
     assert TOKEN not in str(refused.value)
     assert TOKEN not in repr(refused.value.__dict__)
