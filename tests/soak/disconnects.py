@@ -84,7 +84,7 @@ async def _over_http(soak: Soak, name: str, one: Callable[[Watched, int], Awaita
 async def stdio(soak: Soak) -> None:
     """Over stdio a client that goes takes its server with it; the jobs stay."""
     base = soak.platform()
-    rounds, calls = soak.many(100, 5), soak.many(5, 10)
+    rounds, calls = soak.many(50, 5), 10
     codes: list[int | None] = []
     jobs: list[str] = []
     logs: list[str] = []

@@ -10,6 +10,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from tests.benchmarks.raw_mcp import META, VERSION
 from tests.soak.soak import LONG, TOOL, Soak, Watched, started, until
 
 LEGACY = "2025-11-25"
+_ALIKE = count(1)
 JOB = re.compile(rb"urn:ivcap:job:[0-9a-f-]{36}")
 
 
@@ -27,7 +29,8 @@ def message(number: int, method: str, **params: Any) -> dict[str, Any]:
 def call_of(number: int, seconds: float, *, modern: bool = True, tool: str = TOOL, **given: Any) -> dict[str, Any]:
     """A call of a tool that asks for progress."""
     meta = {**(META if modern else {}), "progressToken": f"p{number}"}
-    arguments = given or {"seconds": seconds}
+    # No two alike: a call that repeats one that was broken off is given that one's job.
+    arguments = given or {"seconds": seconds + next(_ALIKE) * 1e-6}
     return message(number, "tools/call", name=tool, arguments=arguments, _meta=meta)
 
 
@@ -159,14 +162,25 @@ class Line:
         return self.answers[number]
 
     async def job(self, number: int) -> str:
-        await self._until(lambda: number in self.jobs)
+        """The job of a call, from its first progress message or from its answer."""
+        await self._until(lambda: number in self.jobs or number in self.answers)
+        if number not in self.jobs:
+            said = json.dumps(self.answers[number])
+            found = JOB.search(said.encode())
+            if found is None:
+                raise RuntimeError(f"a call was answered without a job: {said[:1000]}")
+            return found[0].decode()
         return self.jobs[number]
 
     async def _until(self, holds: Any) -> None:
-        async with asyncio.timeout(LONG):
-            while not holds():
-                self._changed.clear()
-                await self._changed.wait()
+        try:
+            async with asyncio.timeout(LONG):
+                while not holds():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            told = f"ended: {self.server.process.poll()}, answers: {sorted(self.answers)[-20:]}, jobs: {len(self.jobs)}"
+            raise TimeoutError(f"nothing came ({told}):\n{self.server.log[-4000:]}") from None
 
     async def read(self) -> None:
         """Take what the server says until it says no more."""
