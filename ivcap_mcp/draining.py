@@ -17,7 +17,7 @@ from mcp_types.jsonrpc import JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
 from ivcap_mcp.lines import complaint
 
-MOST_PENDING = 2_000
+MOST_PENDING = 1_200
 """Requests without an answer, beyond which more are refused."""
 BUSY = -32000
 SENDING = 2.0

@@ -13,7 +13,7 @@ from tests.soak.soak import Soak, Watched, http_server, started
 from tests.soak.speaking import INITIALIZE, Post, ask, call_of, hang_up, message, wait_for_tool
 
 MOST = 150
-"""MB that a server may grow by, whatever is asked of it and not read: 2,000 listings wait at most, of 50 kB each."""
+"""MB that a server may grow by, whatever is asked of it and not read: 1,200 listings wait at most, of 100 kB each."""
 
 
 async def over_http(soak: Soak) -> None:
@@ -59,7 +59,7 @@ async def over_stdio(soak: Soak) -> None:
     server = started(soak, base, env={}, pipes=True)
     try:
         before = await server.state()
-        written = await asyncio.to_thread(_flood, server, soak.many(40, 5))
+        written = await asyncio.to_thread(_flood, server, soak.many(40, 4))
         after = await server.state()
         what = f"a stdio client that writes {written} requests and never reads: "
         soak.at_most(what + "memory more", round((after["rss_kb"] - before["rss_kb"]) / 1000, 1), MOST, "MB")

@@ -72,6 +72,7 @@ class Soak:
         self.check(what, str(wanted), found, found == wanted)
 
     def env(self, **more: str) -> dict[str, str]:
+        """An environment without the user's settings."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("IVCAP_", "PYTHON", "SOAK_"))}
         own = {f"IVCAP_{name}_DIR": str(self.work / name.lower()) for name in ("STATE", "CACHE", "CONFIG")}
         return {**kept, **own, "IVCAP_LOCAL_IDLE": "60", "IVCAP_TOOL_IDLE": "60", "PYTHONPATH": str(ROOT), **more}
