@@ -34,9 +34,6 @@ bench: $(READY)
 
 # SOAK=--quick is what CI runs.
 soak: $(READY)
-	$(BIN)/python -m tests.soak $(SOAK)
-
-soak: $(READY)
 	IVCAP_TEST_FULL=1 $(BIN)/python -m pytest tests/mcp/test_behaviour.py
 	$(BIN)/python -m tests.soak
 
