@@ -32,13 +32,9 @@ conformance: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
 
-# SOAK=--quick is what CI runs.
-soak: $(READY)
-	$(BIN)/python -m tests.soak $(SOAK)
-
 soak: $(READY)
 	IVCAP_TEST_FULL=1 $(BIN)/python -m pytest tests/mcp/test_behaviour.py
-	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.soak $(SOAK)
 
 docs: $(READY) build/docs-venv/.ready
 	build/docs-venv/bin/mkdocs build --strict --site-dir build/site

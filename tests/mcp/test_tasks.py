@@ -180,7 +180,7 @@ async def test_changes_of_a_task_are_pushed_to_who_listens_and_one_watcher_serve
         task = (await started(client, TOOL, seconds=4, steps=3, echo="pushed")).id
         async with listening(client, taskIds=[task, "urn:ivcap:job:not-ours"]), listening(other, taskIds=[task]):
             await until(lambda: server.subscriptions.open == 2 and server.followers.followed, "the streams being open")
-            assert server.backend.watchers.watched == {task}
+            await until(lambda: server.backend.watchers.watched == {task}, "one watcher")
             for told in (one, two):
                 await until(partial(is_over, told), "the end being told")
                 assert {one["taskId"] for one in told.pushed} == {task}
