@@ -99,10 +99,11 @@ def _objects(draw: st.DrawFn, inner: st.SearchStrategy[Pair]) -> Pair:
     if "$schema" in pairs and draw(st.booleans()):
         schema["properties"]["$schema"] = {"const": "urn:x", "type": "string"}
         value["$schema"] = "urn:x"
-        required = [*{*required, "$schema"}]
-    if required or draw(st.booleans()):
+        required = [*required, *(["$schema"] if "$schema" not in required else [])]
+    if draw(st.booleans()) or required:
         schema["required"] = required
-    match draw(st.integers(0, 8)):
+    form: int = draw(st.integers(0, 8))
+    match form:
         case 0:
             schema["additionalProperties"] = False
         case 1:
