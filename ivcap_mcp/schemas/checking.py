@@ -22,6 +22,7 @@ from referencing import Registry
 from .keywords import equal_key
 from .patterns import matcher
 from .reading import Doc
+from .uncertain import checkable
 
 # Steps one check may take: so many, and so many more for each part of the input, up to so many in all. A step is one
 # keyword tried on one value, more of them where the value is large; it takes up to 20 µs.
@@ -159,21 +160,9 @@ def _validator(doc: Doc) -> Validator:
         if known is not None:
             _memory.move_to_end(doc.text)
             return known
-    schema: dict[str, Any] = {**doc.root, "$defs": dict(doc.defs)}
-    if any("patternProperties" in node for node in doc.nodes):
-        # jsonschema asks Python's own engine which properties a pattern has seen, so this cannot be checked safely.
-        schema = _without_unevaluated(schema)
-    made: Validator = _Checker(schema, registry=Registry())
+    made: Validator = _Checker(checkable(doc), registry=Registry())
     with _lock:
         _memory[doc.text] = made
         while len(_memory) > _REMEMBERED:
             _memory.popitem(last=False)
     return made
-
-
-def _without_unevaluated(schema: Any) -> Any:
-    if isinstance(schema, dict):
-        return {k: _without_unevaluated(v) for k, v in schema.items() if not k.startswith("unevaluated")}
-    if isinstance(schema, list):
-        return [_without_unevaluated(each) for each in schema]
-    return schema

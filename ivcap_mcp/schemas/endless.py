@@ -14,9 +14,9 @@ _HERE_ONE = ("not", "if", "then", "else")
 _HERE_LIST = ("allOf", "anyOf", "oneOf")
 
 
-def cut_endless(nodes: Iterable[Node], defs: Mapping[str, Node]) -> int:
-    """Remove, in place, each reference that closes such a circle; return how many there were."""
-    cut = 0
+def cut_endless(nodes: Iterable[Node], defs: Mapping[str, Node]) -> list[Node]:
+    """Remove, in place, each reference that closes such a circle; return the schemas that had one."""
+    cut: list[Node] = []
     state: dict[int, bool] = {}  # id of a node → its walk is over
     for start in nodes:
         if id(start) in state:
@@ -37,7 +37,7 @@ def cut_endless(nodes: Iterable[Node], defs: Mapping[str, Node]) -> int:
                 path.append((target, iter(_here(target, defs))))
             elif not done and by_reference:
                 del node["$ref"]
-                cut += 1
+                cut.append(node)
     return cut
 
 

@@ -20,16 +20,27 @@ class Place:
     Attributes:
         declared: Property name → schemas that may apply to it.
         others: Schemas that may apply to other properties.
-        items: Schemas that may apply to an item.
+        items: Schemas that may apply to an item at any place.
+        tuples: For each schema of a tuple: those of its members, and what may apply to the items after them.
     """
 
     declared: dict[str, Nodes]
     others: Nodes
     items: Nodes
+    tuples: tuple[tuple[Nodes, Nodes], ...]
 
     def under(self, name: str) -> Nodes:
         """Return the schemas that may apply to the property `name`."""
         return self.declared.get(name, self.others)
+
+    def at(self, index: int) -> Nodes:
+        """Return the schemas that may apply to the item at `index`, counted from 0."""
+        if not self.tuples:
+            return self.items
+        found = list(self.items)
+        for members, rest in self.tuples:
+            found.extend(members[index : index + 1] if index < len(members) else rest)
+        return _once(found)
 
 
 class Places:
@@ -51,15 +62,20 @@ class Places:
         declared: dict[str, list[Node]] = {}
         others: list[Node] = []
         items: list[Node] = []
+        tuples: list[tuple[Nodes, Nodes]] = []
         for node in self._here(nodes):
             for name, schema in node.get("properties", {}).items():
                 declared.setdefault(name, []).append(schema)
             others.extend(node.get("patternProperties", {}).values())
-            items.extend(node.get("prefixItems", ()))
-            for keyword, found in (("additionalProperties", others), ("items", items)):
-                if keyword in node:
-                    found.append(node[keyword])
-        return Place({name: _once(found) for name, found in declared.items()}, _once(others), _once(items))
+            if "additionalProperties" in node:
+                others.append(node["additionalProperties"])
+            after = (node["items"],) if "items" in node else ()
+            if "prefixItems" in node:
+                tuples.append((tuple(node["prefixItems"]), after))
+            else:
+                items.extend(after)
+        known = {name: _once(found) for name, found in declared.items()}
+        return Place(known, _once(others), _once(items), tuple(tuples))
 
     def _here(self, nodes: Nodes) -> list[Node]:
         found: list[Node] = []

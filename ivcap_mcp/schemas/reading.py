@@ -43,6 +43,7 @@ class Doc:
         defs: What the references lead to.
         nodes: All schemas in it, the root first.
         notes: What could not be understood.
+        lost: `id` of each node of which something was left out, so that it accepts more than it should.
         text: The original as compact JSON; equal texts are equal schemas.
     """
 
@@ -50,6 +51,7 @@ class Doc:
     defs: Mapping[str, Node]
     nodes: tuple[Node, ...]
     notes: tuple[str, ...]
+    lost: frozenset[int]
     text: str
 
 
@@ -135,6 +137,7 @@ class _Reader:
         self._references = References(self._raw)
         self._lonely_ref = any(draft in str(self._raw.get("$schema")) for draft in _LONELY_REF)
         self._notes: dict[str, None] = {}
+        self._lost: set[int] = set()
         self._defs: dict[str, Node] = {}
         self._keys: dict[int, str] = {}
         self._nodes: list[Node] = []
@@ -145,11 +148,19 @@ class _Reader:
         while self._pending:
             raw, node = self._pending.pop()
             self._fill(self._unified(raw), raw, node)
-        if cut_endless(self._nodes, self._defs):
-            self._note("references that never end were left out")
-        return Doc(root, MappingProxyType(self._defs), tuple(self._nodes), tuple(self._notes), self._text)
+        for node in cut_endless(self._nodes, self._defs):
+            self._lose(node, "references that never end were left out")
+        return Doc(
+            root=root,
+            defs=MappingProxyType(self._defs),
+            nodes=tuple(self._nodes),
+            notes=tuple(self._notes),
+            lost=frozenset(self._lost),
+            text=self._text,
+        )
 
-    def _note(self, text: str) -> None:
+    def _lose(self, node: Node, text: str) -> None:
+        self._lost.add(id(node))
         if len(self._notes) < 20:
             self._notes[text[:200]] = None
 
@@ -161,7 +172,7 @@ class _Reader:
         elif isinstance(raw, dict):
             self._pending.append((raw, node))
         elif raw is not True:
-            self._note(f"{str(raw)[:40]!r} stands where a schema should and was left out")
+            self._lose(node, f"{str(raw)[:40]!r} stands where a schema should and was left out")
         return node
 
     def _fill(self, keywords: dict[str, Any], raw: dict[str, Any], node: Node) -> None:
@@ -176,7 +187,7 @@ class _Reader:
                 if PLAIN[key](value):
                     node[key] = value
                 else:
-                    self._note(f"the keyword {key!r} has a value of the wrong kind and was left out")
+                    self._lose(node, f"the keyword {key!r} has a value of the wrong kind and was left out")
             elif key in ONE:
                 node[key] = self._schema(value)
             elif key in LIST and isinstance(value, list) and value:
@@ -184,14 +195,14 @@ class _Reader:
             elif key in MAP and isinstance(value, dict):
                 node[key] = {name: self._schema(each) for name, each in value.items()}
             elif key in LIST or key in MAP:
-                self._note(f"the keyword {key!r} has a value of the wrong kind and was left out")
+                self._lose(node, f"the keyword {key!r} has a value of the wrong kind and was left out")
             elif key == "discriminator" and isinstance(value, dict) and isinstance(value.get("propertyName"), str):
                 node[key] = value["propertyName"]
 
     def _refer(self, reference: object, raw: dict[str, Any], node: Node) -> None:
         target = self._references.target(reference, raw) if isinstance(reference, str) else None
         if target is None:
-            self._note(f"the reference {str(reference)[:120]!r} leads nowhere in this schema and was left out")
+            self._lose(node, f"the reference {str(reference)[:120]!r} leads nowhere in this schema and was left out")
         elif target is False:
             node["not"] = {}
         elif isinstance(target, dict):

@@ -45,7 +45,7 @@ class Renaming:
             return value
         place = self._places.of(nodes)
         if isinstance(value, list):
-            return [self._restored(each, place.items, level + 1) for each in value]
+            return [self._restored(each, place.at(index), level + 1) for index, each in enumerate(value)]
         if not isinstance(value, dict):
             return value
         result = {}
@@ -61,11 +61,11 @@ class Renaming:
         return result
 
     def _presented(self, value: Any, nodes: Nodes, level: int) -> Any:
-        if level > _MOST_LEVELS:
+        if level > _MOST_LEVELS or not nodes:
             return value
         place = self._places.of(nodes)
         if isinstance(value, list):
-            return [self._presented(each, place.items, level + 1) for each in value]
+            return [self._presented(each, place.at(index), level + 1) for index, each in enumerate(value)]
         if not isinstance(value, dict):
             return value
         result = {}

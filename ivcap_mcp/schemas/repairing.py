@@ -27,7 +27,7 @@ class Repair:
         if place is not None and isinstance(value, dict):
             return {name: self.repaired(each, place.under(name)) for name, each in value.items()}
         if place is not None and isinstance(value, list):
-            return [self.repaired(each, place.items) for each in value]
+            return [self.repaired(each, place.at(index)) for index, each in enumerate(value)]
         return value
 
     def _parsed(self, text: str, nodes: Nodes) -> Any:

@@ -113,6 +113,19 @@ class TestCheck:
     def test_many_equal_looking_objects_are_compared_quickly(self) -> None:
         assert check({"a": [{"n": n} for n in range(20_000)]}, prop({"type": "array", "uniqueItems": True})) == []
 
+    @pytest.mark.parametrize("unchecked_part", [{"pattern": "(?=x)x"}, {"$ref": "elsewhere"}, {"maximum": "3"}])
+    def test_what_cannot_be_checked_never_refuses_what_the_service_might_accept(self, unchecked_part: Any) -> None:
+        part = {"type": "string", **unchecked_part}
+        for around, value in (
+            ({"oneOf": [{"type": "string"}, part]}, "a"),
+            ({"not": part}, "a"),
+            ({"not": {"anyOf": [part, {"type": "integer"}]}}, "a"),
+            ({"if": part, "then": False}, "a"),
+            ({"contains": part, "maxContains": 0, "minContains": 0}, ["a"]),
+            ({"oneOf": [{}, {"type": "object", "properties": {"b": {"not": {"not": part}}}}]}, {"b": "a"}),
+        ):
+            assert check({"a": value}, prop(around)) == []
+
     def test_what_cannot_be_checked_is_listed(self) -> None:
         schema = prop({"type": "string", "pattern": "(?=x)"})
         schema["properties"]["b"] = {"$ref": "#/none"}

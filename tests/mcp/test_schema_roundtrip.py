@@ -99,11 +99,12 @@ def _objects(draw: st.DrawFn, inner: st.SearchStrategy[Pair]) -> Pair:
     if "$schema" in pairs and draw(st.booleans()):
         schema["properties"]["$schema"] = {"const": "urn:x", "type": "string"}
         value["$schema"] = "urn:x"
-        required = [*{*required, "$schema"}]
+        required = [*required, *(["$schema"] if "$schema" not in required else [])]
     states_required: bool = draw(st.booleans())
     if required or states_required:
         schema["required"] = required
-    match draw(st.integers(0, 8)):
+    form: int = draw(st.integers(0, 8))
+    match form:
         case 0:
             schema["additionalProperties"] = False
         case 1:
