@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= auto
 
-.PHONY: demo test lint format interop conformance bench docs lock clean build
+.PHONY: demo test lint format interop conformance bench soak docs lock clean build
 
 demo: $(READY)
 	$(BIN)/ivcap-mcp demo --out build/demo
@@ -31,6 +31,10 @@ conformance: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
+
+# SOAK=--quick is what CI runs.
+soak: $(READY)
+	$(BIN)/python -m tests.soak $(SOAK)
 
 docs: $(READY) build/docs-venv/.ready
 	build/docs-venv/bin/mkdocs build --strict --site-dir build/site

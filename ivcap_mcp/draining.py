@@ -1,4 +1,6 @@
-"""Answers what was asked before the client closed its side: a pipe into the server gets all its replies."""
+"""Between the SDK and a line: what was asked is answered also after the client closed its side, what is no message is
+answered too, and a client that asks and never reads cannot fill the memory.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,16 @@ from typing import Any
 import anyio
 from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
+from mcp_types import ErrorData
 from mcp_types.jsonrpc import JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
+from ivcap_mcp.lines import complaint
+
+MOST_PENDING = 2_000
+"""Requests without an answer, beyond which more are refused."""
+BUSY = -32000
+SENDING = 2.0
+"""Seconds for which a refusal waits for the client to read; after that refusals are dropped until one is taken."""
 LISTENS = "subscriptions/listen"
 """A request that lasts as long as its client: it is not waited for."""
 
@@ -22,6 +32,11 @@ class Pending:
     def __init__(self) -> None:
         self._ids: set[Any] = set()
         self._none = anyio.Event()
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many as there may be."""
+        return len(self._ids) >= MOST_PENDING
 
     def asked(self, message: object) -> None:
         if isinstance(message, JSONRPCRequest) and message.method != LISTENS:
@@ -47,11 +62,13 @@ class DrainedReads:
     def __init__(
         self,
         inner: ReadStream[SessionMessage | Exception],
+        writes: WriteStream[SessionMessage],
         pending: Pending,
         patience: float,
         on_end: Callable[[], None] | None = None,
     ) -> None:
-        self._inner, self._pending, self._patience, self._on_end = inner, pending, patience, on_end
+        self._inner, self._writes, self._pending, self._patience = inner, writes, pending, patience
+        self._on_end, self._stuck = on_end, False
 
     @property
     def last_context(self) -> contextvars.Context | None:
@@ -60,16 +77,31 @@ class DrainedReads:
         return found
 
     async def receive(self) -> SessionMessage | Exception:
-        try:
-            item = await self._inner.receive()
-        except anyio.EndOfStream:
-            await self._pending.none_left(self._patience)
-            if self._on_end is not None:
-                self._on_end()
-            raise
-        if isinstance(item, SessionMessage):
-            self._pending.asked(item.message)
-        return item
+        while True:
+            try:
+                item = await self._inner.receive()
+            except anyio.EndOfStream:
+                await self._pending.none_left(self._patience)
+                if self._on_end is not None:
+                    self._on_end()
+                raise
+            if isinstance(item, Exception):
+                if (told := complaint(item)) is None:
+                    return item
+                await self._refuse(told)
+            elif isinstance(item.message, JSONRPCRequest) and self._pending.full:
+                text = f"{MOST_PENDING} requests are under way: wait for answers before sending more"
+                await self._refuse(
+                    JSONRPCError(jsonrpc="2.0", id=item.message.id, error=ErrorData(code=BUSY, message=text))
+                )
+            else:
+                self._pending.asked(item.message)
+                return item
+
+    async def _refuse(self, told: JSONRPCError) -> None:
+        with anyio.move_on_after(0.0 if self._stuck else SENDING) as limit:
+            await self._writes.send(SessionMessage(told))
+        self._stuck = limit.cancelled_caught
 
     async def aclose(self) -> None:
         await self._inner.aclose()

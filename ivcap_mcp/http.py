@@ -6,8 +6,10 @@ import hashlib
 import hmac
 import json
 import logging
+import signal
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -119,6 +121,11 @@ class _Uvicorn(uvicorn.Server):
         if self.started and self._told is not None:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._told(f"http://[{host}]:{port}/mcp" if ":" in host else f"http://{host}:{port}/mcp")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # As in the base, but not noted to be raised again at the end: to end when told so is no failure.
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
         self._mcp.backend.stopping = True

@@ -39,7 +39,10 @@ class Settings:
         allow_roots: Directories from which `upload_artifact` may read files; only over stdio.
         state_dir: Where the journal of submissions is kept.
         cache_dir: Where the catalogue is kept between starts.
+<<<<<<< HEAD
         schema_profile: Whose models schemas are written for (`ivcap_mcp.profiles`); `None`: by the client's name.
+=======
+>>>>>>> main
         confirm: Ask the user before a service is run and before anything is ended or withdrawn.
         ask: How long a person may take to answer, for clients that wait for it inside the call.
         task_poll: How often clients should ask for a task.

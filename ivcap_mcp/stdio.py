@@ -14,6 +14,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
 from ivcap_mcp.draining import CountedWrites, DrainedReads, Pending
+from ivcap_mcp.lines import own_stdin
 
 log = logging.getLogger("ivcap_mcp.stdio")
 
@@ -25,20 +26,18 @@ async def serve_stdio(server: Server[Any]) -> None:
     """Serve one client until it closes the line, or a signal ends the process. Jobs go on either way."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_end_on_signal)
-        await _serve(server)
+        try:
+            with own_stdin() as lines:
+                async with stdio_server(stdin=lines) as (read, write):
+                    pending = Pending()
+                    reads = DrainedReads(read, write, pending, DRAIN, on_end=lambda: _ending(server))
+                    writes = CountedWrites(write, pending)
+                    await server.run(reads, writes, server.create_initialization_options())
+                    tasks.start_soon(_give_up)
+        except* BrokenPipeError:
+            # A client that died closes both its ends; an answer that was on its way then is not a failure of ours.
+            log.info("the client stopped reading; jobs go on")
         tasks.cancel_scope.cancel()
-
-
-async def _serve(server: Server[Any]) -> None:
-    try:
-        async with stdio_server() as (read, write):
-            pending = Pending()
-            reads = DrainedReads(read, pending, DRAIN, on_end=lambda: _ending(server))
-            writes = CountedWrites(write, pending)
-            await server.run(reads, writes, server.create_initialization_options())
-    except* BrokenPipeError:
-        # A client that died closes both its ends; an answer that was on its way then is not a failure of ours.
-        log.info("the client stopped reading")
 
 
 def _ending(server: Server[Any]) -> None:
@@ -46,6 +45,17 @@ def _ending(server: Server[Any]) -> None:
     backend = getattr(server, "backend", None)
     if backend is not None:
         backend.stopping = True
+
+
+async def _give_up() -> None:
+    """Leave although an answer is still being written: the client closed its side and does not read either.
+
+    The thread that writes it cannot be interrupted.
+    """
+    await anyio.sleep(1)
+    log.info("the client does not read what it asked for; jobs go on")
+    sys.stderr.flush()
+    os._exit(0)
 
 
 async def _end_on_signal() -> None:

@@ -142,7 +142,10 @@ def ensure_runner(base_dir: Path | str) -> Runner:
             if found is not None and not found.leaving:
                 return found
             if child is None:
-                child = _spawn(base)
+                try:
+                    child = _spawn(base)
+                except OSError as problem:  # asking again would not help: a directory that cannot be written to
+                    raise RunnerUnavailable(f"no local runner can be started in {base}: {problem}") from None
                 _children[:] = [item for item in _children if item.poll() is None]  # a dead one must not stay a zombie
                 _children.append(child)
             code = child.poll()

@@ -46,6 +46,7 @@ class OutsideRunners:
 
     def __init__(self, base_dir: Path | str, *, offline: bool = False) -> None:
         self._base_dir, self._offline = Path(base_dir), offline
+        self.failure: str | None = None  # why services could not be described when it was last tried
         self._told: dict[str, float] = {}
         self._telling = threading.Lock()
 
@@ -80,7 +81,11 @@ class OutsideRunners:
         try:
             launch.register(self._base_dir, missing, offline=self._offline)
         except (launch.RunnerUnavailable, OSError) as problem:
-            log.warning("services could not be described: %s", problem)
+            if self.failure is None:
+                log.warning("services could not be described: %s", problem)
+            self.failure = str(problem)
+        else:
+            self.failure = None
 
 
 class InsideRunners:

@@ -108,6 +108,9 @@ class LocalTransport:
             except OSError:
                 told = {}  # it is just ending; who asks again finds the next one
         known: Mapping[str, Any] = {"state": "starting", "message": "waiting for the local runner"}
+        failure = getattr(self.platform.runners, "failure", None)
+        if runner is None and failure is not None:
+            known = {"state": "failed", "message": failure}
         return [{"service": one.urn, "name": one.name, **_state(told.get(one.urn, known))} for one in waiting]
 
     def send(self, request: Request) -> Response:

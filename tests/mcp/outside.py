@@ -94,7 +94,6 @@ class Outside:
 
     async def answer(self, asked: Asked, writer: Writer) -> None:
         """The right answer."""
-        more: dict[str, Any] = {}
         status, value = 200, self._value(asked)
         if asked.step == "events":
             await reply(writer, 200, self.events or _events(), {"content-type": "text/event-stream"})
@@ -108,7 +107,7 @@ class Outside:
             return
         if asked.step in ("order", "create"):
             status = 202 if asked.step == "order" else 201
-        await reply(writer, status, json.dumps(value).encode(), more)
+        await reply(writer, status, json.dumps(value).encode())
 
     def _value(self, asked: Asked) -> Any:
         artifact = {

@@ -52,9 +52,11 @@ NAMES = [TOOL, *(tool.definition.name for tool in BUILTINS)]
 @asynccontextmanager
 async def connected(platform: Outside, folder: Path) -> AsyncIterator[Client]:
     settings = Settings(state_dir=folder / "state", max_wait=MAX_WAIT, default_wait=1.5, refresh=60, first_list=1)
-    async with IVCAP(platform.url, auth=BearerAuth(TOKEN), timeout=1.0) as ivcap:
-        async with Client(build_server(ivcap, settings)) as client:
-            yield client
+    async with (
+        IVCAP(platform.url, auth=BearerAuth(TOKEN), timeout=1.0) as ivcap,
+        Client(build_server(ivcap, settings)) as client,
+    ):
+        yield client
 
 
 async def steps_of(tool: str, folder: Path) -> list[str]:

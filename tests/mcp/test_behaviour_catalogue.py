@@ -39,18 +39,21 @@ async def test_a_server_starts_on_a_broken_platform_and_finds_its_services_once_
     name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="ivcap_mcp")
-    async with outside("*", FAULTS[name]()) as platform, serving(platform, tmp_path) as server:
-        async with Client(server) as client:
-            with anyio.fail_after(5):
-                assert BUILT_IN in {tool.name for tool in (await client.list_tools()).tools}
-            with anyio.fail_after(9):
-                called = await client.call_tool(TOOL, {"upto": 3})
-            assert called.is_error
-            assert TOKEN not in text(called)
-            assert not text(called).startswith("internal")
-            platform.spoilt = ""
-            with anyio.fail_after(30):
-                await listed(client, TOOL)
+    async with (
+        outside("*", FAULTS[name]()) as platform,
+        serving(platform, tmp_path) as server,
+        Client(server) as client,
+    ):
+        with anyio.fail_after(5):
+            assert BUILT_IN in {tool.name for tool in (await client.list_tools()).tools}
+        with anyio.fail_after(9):
+            called = await client.call_tool(TOOL, {"upto": 3})
+        assert called.is_error
+        assert TOKEN not in text(called)
+        assert not text(called).startswith("internal")
+        platform.spoilt = ""
+        with anyio.fail_after(30):
+            await listed(client, TOOL)
     assert TOKEN not in caplog.text
 
 
@@ -89,15 +92,18 @@ async def test_descriptions_of_every_kind_of_nonsense_leave_the_others_listed(tm
     ]
     good = {"id": "urn:ivcap:aspect:00000000-0000-4000-8000-000000000009", "entity": SERVICE, "content": TOOL_ASPECT}
     odd = [{"id": "x", "entity": 7, "content": TOOL_ASPECT}, {"id": "y", "entity": None, "schema": [], "content": {}}]
-    async with outside(aspects=[*aspects, *odd, good]) as platform, serving(platform, tmp_path, tools="all") as server:
-        async with Client(server) as client:
-            await listed(client, TOOL)
-            found = await client.call_tool("search_services", {"query": "", "limit": 50})
-            assert not found.is_error, text(found)
-            for tool in (await client.list_tools()).tools:
-                json.dumps(tool.model_dump(mode="json", by_alias=True)).encode()
-            called = await client.call_tool(TOOL, {"upto": 3})
-            assert not called.is_error, text(called)
+    async with (
+        outside(aspects=[*aspects, *odd, good]) as platform,
+        serving(platform, tmp_path, tools="all") as server,
+        Client(server) as client,
+    ):
+        await listed(client, TOOL)
+        found = await client.call_tool("search_services", {"query": "", "limit": 50})
+        assert not found.is_error, text(found)
+        for tool in (await client.list_tools()).tools:
+            json.dumps(tool.model_dump(mode="json", by_alias=True)).encode()
+        called = await client.call_tool(TOOL, {"upto": 3})
+        assert not called.is_error, text(called)
 
 
 async def test_a_catalogue_whose_pages_never_end_is_not_read_for_ever(tmp_path: Path) -> None:
@@ -113,13 +119,16 @@ async def test_a_catalogue_whose_pages_never_end_is_not_read_for_ever(tmp_path: 
         links = [{"rel": "next", "href": f"/1/aspects?page=p{number}"}]
         await reply(writer, 200, json.dumps({"items": items, "links": links}).encode(), {"connection": "close"})
 
-    async with outside("catalogue", more) as platform, serving(platform, tmp_path) as server:
-        async with Client(server) as client:
-            with anyio.fail_after(5):
-                assert BUILT_IN in {tool.name for tool in (await client.list_tools()).tools}
-            catalog = server.backend.catalog
-            await until(lambda: number > 3 * MOST_READ, "three readings")
-            assert len(catalog._aspects) <= MOST_READ
+    async with (
+        outside("catalogue", more) as platform,
+        serving(platform, tmp_path) as server,
+        Client(server) as client,
+    ):
+        with anyio.fail_after(5):
+            assert BUILT_IN in {tool.name for tool in (await client.list_tools()).tools}
+        catalog = server.backend.catalog
+        await until(lambda: number > 3 * MOST_READ, "three readings")
+        assert len(catalog._aspects) <= MOST_READ
 
 
 @pytest.mark.parametrize("kept", ["", "\x00\xff", "[1, 2", '{"format": 1, "aspects": 5}', "directory", "unreadable"])
@@ -138,7 +147,10 @@ async def test_a_corrupt_kept_catalogue_changes_nothing(tmp_path: Path, kept: st
 
 async def test_without_a_place_for_the_kept_catalogue_the_server_serves_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where a directory is wanted")
-    async with outside() as platform, serving(platform, tmp_path, cache_dir=tmp_path / "cache") as server:
-        async with Client(server) as client:
-            await listed(client, TOOL)
-            assert not (await client.call_tool(TOOL, {"upto": 3})).is_error
+    async with (
+        outside() as platform,
+        serving(platform, tmp_path, cache_dir=tmp_path / "cache") as server,
+        Client(server) as client,
+    ):
+        await listed(client, TOOL)
+        assert not (await client.call_tool(TOOL, {"upto": 3})).is_error

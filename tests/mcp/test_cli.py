@@ -223,6 +223,21 @@ def test_a_service_that_does_not_start_is_named_with_its_last_words(tmp_path: Pa
         stop_platform(tmp_path / "store", force=True)
 
 
+def test_a_directory_that_cannot_be_used_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    where = ["--local-dir", str(tmp_path / "file" / "store"), "--service", REHEARSAL]
+    for arguments in (
+        ["call", "rehearsal"],
+        ["call", "run_service", "--input", '{"service": "rehearsal", "input": {}}'],
+    ):
+        ran = ivcap_mcp(*arguments, *where, IVCAP_CACHE_DIR=str(tmp_path / "cache"))
+        assert ran.returncode == 1, ran.stderr
+        assert "service_failed: The service rehearsal could not be started: no local runner" in ran.stderr
+        assert str(tmp_path / "file") in ran.stderr
+    listed = ivcap_mcp("tools", *where, IVCAP_CACHE_DIR=str(tmp_path / "cache"))
+    assert "not published: rehearsal: failed: no local runner" in listed.stdout
+
+
 def test_settings_are_read_from_a_named_file_and_only_those_of_ours(tmp_path: Path) -> None:
     file = tmp_path / "settings"
     file.write_text("IVCAP_URL=http://127.0.0.1:9\nIVCAP_JWT=from-file\nPYTHONPATH=/nonsense\n")

@@ -22,12 +22,13 @@ async def modern(soak: Soak) -> None:
 
 async def legacy(soak: Soak) -> None:
     """Over HTTP, in the legacy era: sessions that nobody ends."""
-    sessions: list[str] = []
+    sessions: dict[int, asyncio.Task[str]] = {}
 
     async def one(server: Watched, number: int) -> str | None:
-        if len(sessions) < AT_ONCE or number % 5 == 0:
-            sessions.append(await session(server))
-        return await _broken(Post(server, sessions[-1], modern=False), number, modern=False)
+        group = number // 5  # so many calls a session
+        if group not in sessions:
+            sessions[group] = asyncio.ensure_future(session(server))
+        return await _broken(Post(server, await sessions[group], modern=False), number, modern=False)
 
     await _over_http(soak, "HTTP 2025-11-25", one)
 
@@ -47,7 +48,7 @@ async def _broken(post: Post, number: int, *, modern: bool) -> str | None:
 
 async def _over_http(soak: Soak, name: str, one: Callable[[Watched, int], Awaitable[str | None]]) -> None:
     times = soak.many(500, 50)
-    base = soak.fresh("platform")
+    base = soak.platform()
     async with http_server(soak, base, SOAK_SESSION_IDLE="2") as server:
         await wait_for_tool(server)
         jobs: set[str] = set()
@@ -82,8 +83,8 @@ async def _over_http(soak: Soak, name: str, one: Callable[[Watched, int], Awaita
 
 async def stdio(soak: Soak) -> None:
     """Over stdio a client that goes takes its server with it; the jobs stay."""
-    base = soak.fresh("platform")
-    rounds, calls = soak.many(100, 10), 5
+    base = soak.platform()
+    rounds, calls = soak.many(100, 5), soak.many(5, 10)
     codes: list[int | None] = []
     jobs: list[str] = []
     logs: list[str] = []

@@ -13,7 +13,7 @@ from tests.soak.speaking import Post, ask, call_of, line, wait_for_tool
 
 async def sigterm(soak: Soak) -> None:
     """Over both transports; the next server picks the jobs up."""
-    base = soak.fresh("platform")
+    base = soak.platform()
     jobs = [await _over_http(soak, base), await _over_stdio(soak, base)]
     async with http_server(soak, base) as server:
         await wait_for_tool(server)

@@ -76,6 +76,14 @@ class Soak:
         own = {f"IVCAP_{name}_DIR": str(self.work / name.lower()) for name in ("STATE", "CACHE", "CONFIG")}
         return {**kept, **own, "IVCAP_LOCAL_IDLE": "60", "IVCAP_TOOL_IDLE": "60", "PYTHONPATH": str(ROOT), **more}
 
+    def platform(self, *, shared: bool = True) -> Path:
+        """The directory of a platform: the one that most checks share, or one that nobody has used."""
+        if not shared:
+            return self.fresh("platform")
+        found = self.work / "00-platform"
+        found.mkdir(parents=True, exist_ok=True)
+        return found
+
     def jobs(self, base: Path) -> dict[str, str]:
         """All jobs of a platform's directory and their status."""
         with LocalIVCAP(base) as ivcap:
@@ -88,8 +96,10 @@ class Soak:
             found = self.jobs(base)
             return found if all(status in ("succeeded", "failed", "error") for status in found.values()) else None
 
-        ended: dict[str, str] = await until(lambda: asyncio.to_thread(over), "all jobs having ended")
-        return ended
+        if not base.joinpath(".ivcap").exists():
+            return {}
+        found: dict[str, str] = await until(lambda: asyncio.to_thread(over), "all jobs having ended")
+        return found
 
 
 async def until(holds: Callable[[], Any], what: str, seconds: float = LONG) -> Any:
