@@ -36,6 +36,10 @@ bench: $(READY)
 soak: $(READY)
 	$(BIN)/python -m tests.soak $(SOAK)
 
+soak: $(READY)
+	IVCAP_TEST_FULL=1 $(BIN)/python -m pytest tests/mcp/test_behaviour.py
+	$(BIN)/python -m tests.soak
+
 docs: $(READY) build/docs-venv/.ready
 	build/docs-venv/bin/mkdocs build --strict --site-dir build/site
 

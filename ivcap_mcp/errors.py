@@ -61,6 +61,8 @@ TABLE: tuple[tuple[type[Exception], str, str], ...] = (
 
 def tool_error(error: Exception) -> ToolError:
     """The error as one that can be acted on. What is not ours is logged whole and told in one line."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]  # what several tasks looked for at once failed: the first says why
     if isinstance(error, ToolError):
         return error
     if isinstance(error, e.NotAuthorizedException):

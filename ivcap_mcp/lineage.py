@@ -12,9 +12,11 @@ import anyio
 
 from ivcap_client import IVCAP
 from ivcap_client.urns import kind_of
-from ivcap_mcp.provenance import Edge, Found, Records, joined
+from ivcap_mcp.provenance import Found, Records
+from ivcap_mcp.statements import Edge, joined
 from ivcap_mcp.text import one_line
 
+NOT_READ = Found()
 Direction = Literal["from", "used_by", "both"]
 
 MOST_NODES = 80
@@ -57,7 +59,11 @@ class Walk:
         self._found: dict[str, Found] = {}
 
     async def trace(self, root: str, direction: Direction, depth: int) -> Graph:
-        """Follow provenance from `root` for `depth` steps, in one direction or in both."""
+        """Follow provenance from `root` for `depth` steps, in one direction or in both.
+
+        Raises:
+            IvcapError: Nothing can be said even about `root`. What fails further on is noted.
+        """
         graph = Graph(root, {root: {}})
         edges: list[Edge] = []
         for up in (True, False):
@@ -134,7 +140,10 @@ class Walk:
             for urn in wanted:
                 tasks.start_soon(one, urn)
         for urn in wanted:
-            for problem in self._found[urn].problems if urn in self._found else ():
+            found = self._found.get(urn, NOT_READ)
+            if found.failure is not None and urn == graph.root:
+                raise found.failure
+            for problem in [*found.problems, *([found.failure] if found.failure else [])]:
                 graph.note(f"Part of the records could not be asked for: {problem}")
         return known + [urn for urn in wanted if urn in self._found]
 

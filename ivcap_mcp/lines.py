@@ -35,7 +35,8 @@ class Lines:
         self._file, self._most = file, most
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        while line := await to_thread.run_sync(self._next):
+        # Abandoned: a line that never comes must not keep a server whose client does not listen any more.
+        while line := await to_thread.run_sync(self._next, abandon_on_cancel=True):
             yield line
 
     def _next(self) -> str:
@@ -96,8 +97,10 @@ def complaint(error: Exception) -> t.JSONRPCError | None:
     given = next((one["input"] for one in found if isinstance(one["input"], dict) and "id" in one["input"]), None)
     if given is not None and _TOO_LONG in given:
         return _error(given["id"], t.INVALID_REQUEST, f"A message may have at most {given[_TOO_LONG]} bytes")
-    if isinstance(found[0]["input"], list) and found[0]["loc"] == ("JSONRPCRequest",):
-        return _error(None, t.INVALID_REQUEST, "Invalid request: batches are not part of MCP; send one message a line")
+    if len(found[0]["loc"]) < 2:
+        batch = isinstance(found[0]["input"], list)
+        reason = "batches are not part of MCP; send one message a line" if batch else "no object"
+        return _error(None, t.INVALID_REQUEST, f"Invalid request: {reason}")
     if given is None or "method" not in given:
         # An answer that is wrong must not be taken for the answer to a request of the same number.
         return _error(None, t.INVALID_REQUEST, "Invalid request") if given is not None else None

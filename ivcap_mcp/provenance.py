@@ -1,50 +1,25 @@
-"""What is recorded about where one thing comes from and what used it: aspects, job records, inputs and results.
-
-Aspects are stated under many spellings: `urn:ivcap:schema:` and `urn:ivcap:schema.`; about the job, the order or the
-artifact (rest-api 2.8, and what older deployments wrote). All of them are understood; what says the same counts once.
-"""
+"""What is recorded about where one thing comes from and what used it: aspects, job records, inputs and results."""
 
 from __future__ import annotations
 
 import json
 import logging
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ivcap_client import IVCAP, Aspect, Job
-from ivcap_client.exception import InvalidInput, IvcapApiError, ResourceNotFound
+from ivcap_client import IVCAP, Job
+from ivcap_client.exception import InvalidInput, IvcapApiError, IvcapError, ResourceNotFound
 from ivcap_client.urns import kind_of
+from ivcap_mcp.statements import ASKED, NAMED, PRODUCED, RAN, STATED, USED, Edge, edges_of, text_of, urns_in
 
 log = logging.getLogger("ivcap_mcp.lineage")
 
-PRODUCED, USED, NAMED, RAN, ASKED, STATED = "produced", "used", "named in its result", "ran", "asked for", "is about"
-UPWARD = frozenset({USED, RAN, ASKED, STATED})
-"""Relations whose object came before their subject; with the others it came after."""
-
-SCHEMA = re.compile(r"urn:ivcap:schema[:.](?P<name>[A-Za-z-]+)\.\d+")
-ANY_URN = re.compile(r"urn:ivcap:(?:artifact|job|order|aspect):[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 ABOUT_ARTIFACTS = "urn:ivcap:schema%artifact%"
 JOBS = "urn:ivcap:schema%job%"
 RESULTS = "urn:ivcap:schema%job-result%"
 MOST_STATEMENTS = 50
-MOST_NAMED = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """`subject` `relation` `object`, and where that is written."""
-
-    subject: str
-    relation: str
-    object: str
-    source: str
-
-    @property
-    def upward(self) -> bool:
-        return self.relation in UPWARD
 
 
 @dataclass(slots=True)
@@ -55,6 +30,7 @@ class Found:
     edges: list[Edge] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     rerun: dict[str, Any] | None = None
+    failure: IvcapError | None = None
 
 
 class Records:
@@ -77,6 +53,9 @@ class Records:
             await read.get(kind_of(urn) or "", self._other)(urn, found)
         except ResourceNotFound:
             found.label["note"] = "not known here, or not yours"
+        except IvcapError as error:
+            found.label["note"] = "could not be read"
+            found.failure = error
         return found
 
     async def name(self, urn: str) -> dict[str, Any]:
@@ -84,7 +63,7 @@ class Records:
         self.requests += 1
         try:
             artifact = await self._ivcap.get_artifact_async(urn)
-        except (ResourceNotFound, IvcapApiError) as refused:
+        except IvcapError as refused:
             log.info("%s cannot be read: %s", urn, refused)
             return {}
         return _present(name=artifact.name, content_type=artifact.mime_type, size=artifact.size)
@@ -97,7 +76,7 @@ class Records:
             self.requests += 1
             try:
                 read = await job.refresh_async()
-            except IvcapApiError as refused:
+            except IvcapError as refused:
                 log.info("%s cannot be read: %s", job.urn, refused)
                 continue
             if urn in set(urns_in(read.request)):
@@ -186,64 +165,10 @@ class Records:
             async for aspect in self._ivcap.list_aspects(limit=MOST_STATEMENTS, at_time=self._at, **asked):
                 if named is None:
                     found.edges += edges_of(aspect)
-                elif (job := _text(aspect.record.content, "job-id", "job")) is not None:
+                elif (job := text_of(aspect.record.content, "job-id", "job")) is not None:
                     found.edges.append(Edge(job, NAMED, named, f"{aspect.urn} ({aspect.schema})"))
         except (IvcapApiError, InvalidInput) as refused:
             found.problems.append(str(refused))
-
-
-def edges_of(aspect: Aspect) -> list[Edge]:
-    """What a statement of the platform says about provenance; nothing for others."""
-    match = SCHEMA.fullmatch(aspect.schema)
-    content = aspect.record.content
-    if match is None or not isinstance(content, Mapping):
-        return []
-    name = match["name"].lower()
-    source = f"{aspect.urn} ({aspect.schema})"
-    entity = aspect.entity
-    artifact = _text(content, "artifact", "artifact-id") or (entity if kind_of(entity) == "artifact" else None)
-    work = _text(content, "job", "job-id") or (entity if kind_of(entity) == "job" else None)
-    work = work or _text(content, "order", "order-id") or (entity if kind_of(entity) == "order" else None)
-    edges: list[Edge] = []
-    if "produced" in name and artifact and work:
-        edges.append(Edge(work, PRODUCED, artifact, source))
-    elif ("used" in name or "uses-artifact" in name) and artifact and work:
-        edges.append(Edge(work, USED, artifact, source))
-    elif name in ("artifact", "artifact-created") and artifact and work:
-        edges.append(Edge(work, PRODUCED, artifact, source))
-    elif name in ("job", "job-placed", "job-finished", "order-placed", "order-finished") and work:
-        edges += [Edge(work, USED, one, source) for one in urns_in(content.get("used"))]
-        parent, service = _text(content, "parent"), _text(content, "service-id", "service")
-        edges += [Edge(parent, ASKED, work, source)] if parent else []
-        edges += [Edge(work, RAN, service, source)] if service and service.startswith("urn:") else []
-        for product in content.get("products") or ():
-            named = product.get("id") if isinstance(product, Mapping) else product
-            edges += [Edge(work, PRODUCED, named, source)] if isinstance(named, str) else []
-    return edges
-
-
-def urns_in(value: Any) -> Iterator[str]:
-    """URNs of artifacts, jobs, orders and aspects anywhere in a value, each once, in order."""
-    found: dict[str, None] = {}
-    waiting: list[Any] = [value]
-    while waiting and len(found) < MOST_NAMED:
-        one = waiting.pop()
-        if isinstance(one, str):
-            found |= dict.fromkeys(urn.lower() for urn in ANY_URN.findall(one))
-        elif isinstance(one, Mapping):
-            waiting.extend(reversed(list(one.values())))
-        elif isinstance(one, (list, tuple)):
-            waiting.extend(reversed(one))
-    return iter(list(found)[:MOST_NAMED])
-
-
-def _text(content: Any, *names: str) -> str | None:
-    if isinstance(content, Mapping):
-        for name in names:
-            for spelled in (name, name.replace("-", "_"), f"{name}-urn"):
-                if isinstance(content.get(spelled), str) and content[spelled]:
-                    return str(content[spelled])
-    return None
 
 
 def _job_label(job: Job) -> dict[str, Any]:
@@ -256,19 +181,3 @@ def _job_label(job: Job) -> dict[str, Any]:
 
 def _present(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, "")}
-
-
-def joined(edges: Iterable[Edge]) -> list[tuple[Edge, list[str]]]:
-    """Edges that say the same as one, with all the places where it is written."""
-    together: dict[tuple[str, str, str], tuple[Edge, list[str]]] = {}
-    for edge in edges:
-        _, sources = together.setdefault((edge.subject, edge.relation, edge.object), (edge, []))
-        if edge.source not in sources:
-            sources.append(edge.source)
-    # That an artifact was named in a result says nothing beside the statement that it was produced.
-    made = {(edge.subject, edge.object) for edge, _ in together.values() if edge.relation == PRODUCED}
-    return [
-        (edge, sources)
-        for edge, sources in together.values()
-        if edge.relation != NAMED or (edge.subject, edge.object) not in made
-    ]

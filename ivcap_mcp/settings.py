@@ -11,44 +11,41 @@ from typing import Literal
 class Settings:
     """Choices that hold for the life of a server; all of them have a default that suits a newcomer.
 
-        Attributes:
-            target: What is said about the platform at start ("embedded platform in …", "https://…").
-            tools: `auto`, `all`, `builtin`, or patterns of service names with commas.
-            pins: Patterns of services that are tools whatever their number.
-            max_wait: Longest time a tool call may take before it answers with a handle.
-            default_wait: Time a tool call waits for its job unless told otherwise.
-            on_cancel: What a cancelled call means for its job: `detach` lets it run, `cancel` tries to end it.
-            spare: Time kept of each call for reading the result and writing the answer.
-            order_timeout: How long the answer to an order is waited for.
-            find_for: How long the job of an order without an answer is looked for.
-            find_pause: First pause between two looks; later ones are longer.
-            find_settle: How long lists may lag behind: no job is taken by its content alone before that.
-            find_slack: How exactly the platform's clock is known.
-            look_timeout: How long one look may take.
-            new_job: How long a job just ordered may be unknown to the platform's other parts.
-            attach_for: Age up to which a job is taken for the one that a repeated call means.
-            refresh: How often the catalogue is compared with the platform.
-            sweep: How often it is read anew from end to end, which also finds what was retracted.
-            first_list: How long the first listing waits for the catalogue.
-            heartbeat: Longest silence between two progress messages.
-            progress_gap: Shortest time between two progress messages.
-            most_text: Bytes of a result that go to the model; the rest is read on with `get_job`.
-            most_blob: Bytes of a resource that are sent inline.
-            most_image: Bytes of an image in a result that is shown inline.
-            page: Tools on one page of `tools/list`.
-            allow_roots: Directories from which `upload_artifact` may read files; only over stdio.
-            state_dir: Where the journal of submissions is kept.
-            cache_dir: Where the catalogue is kept between starts.
-    <<<<<<< HEAD
-            schema_profile: Whose models schemas are written for (`ivcap_mcp.profiles`); `None`: by the client's name.
-    =======
-    >>>>>>> main
-            confirm: Ask the user before a service is run and before anything is ended or withdrawn.
-            ask: How long a person may take to answer, for clients that wait for it inside the call.
-            task_poll: How often clients should ask for a task.
-            poll: How often an aspect is looked at that somebody subscribed to.
-            most_subscriptions: Resources, and tasks, that one connection or stream may subscribe to.
-            local: The embedded platform is the target.
+    Attributes:
+        target: What is said about the platform at start ("embedded platform in …", "https://…").
+        tools: `auto`, `all`, `builtin`, or patterns of service names with commas.
+        pins: Patterns of services that are tools whatever their number.
+        max_wait: Longest time a tool call may take before it answers with a handle.
+        default_wait: Time a tool call waits for its job unless told otherwise.
+        on_cancel: What a cancelled call means for its job: `detach` lets it run, `cancel` tries to end it.
+        spare: Time kept of each call for reading the result and writing the answer.
+        order_timeout: How long the answer to an order is waited for.
+        find_for: How long the job of an order without an answer is looked for.
+        find_pause: First pause between two looks; later ones are longer.
+        find_settle: How long lists may lag behind: no job is taken by its content alone before that.
+        find_slack: How exactly the platform's clock is known.
+        look_timeout: How long one look may take.
+        new_job: How long a job just ordered may be unknown to the platform's other parts.
+        attach_for: Age up to which a job is taken for the one that a repeated call means.
+        refresh: How often the catalogue is compared with the platform.
+        sweep: How often it is read anew from end to end, which also finds what was retracted.
+        first_list: How long the first listing waits for the catalogue.
+        heartbeat: Longest silence between two progress messages.
+        progress_gap: Shortest time between two progress messages.
+        most_text: Bytes of a result that go to the model; the rest is read on with `get_job`.
+        most_blob: Bytes of a resource that are sent inline.
+        most_image: Bytes of an image in a result that is shown inline.
+        page: Tools on one page of `tools/list`.
+        allow_roots: Directories from which `upload_artifact` may read files; only over stdio.
+        state_dir: Where the journal of submissions is kept.
+        cache_dir: Where the catalogue is kept between starts.
+        schema_profile: Whose models schemas are written for (`ivcap_mcp.profiles`); `None`: by the client's name.
+        confirm: Ask the user before a service is run and before anything is ended or withdrawn.
+        ask: How long a person may take to answer, for clients that wait for it inside the call.
+        task_poll: How often clients should ask for a task.
+        poll: How often an aspect is looked at that somebody subscribed to.
+        most_subscriptions: Resources, and tasks, that one connection or stream may subscribe to.
+        local: The embedded platform is the target.
     """
 
     target: str = "the embedded platform"

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 from mcp.server.lowlevel import Server
@@ -36,7 +36,8 @@ async def serve_stdio(server: Server[Any]) -> None:
                     tasks.start_soon(_give_up)
         except* BrokenPipeError:
             # A client that died closes both its ends; an answer that was on its way then is not a failure of ours.
-            log.info("the client stopped reading; jobs go on")
+            log.info("the client does not listen any more; jobs go on")
+            _leave()
         tasks.cancel_scope.cancel()
 
 
@@ -48,24 +49,25 @@ def _ending(server: Server[Any]) -> None:
 
 
 async def _give_up() -> None:
-    """Leave although an answer is still being written: the client closed its side and does not read either.
-
-    The thread that writes it cannot be interrupted.
-    """
+    """Leave although an answer is still being written: the client closed its side and does not read either."""
     await anyio.sleep(1)
     log.info("the client does not read what it asked for; jobs go on")
-    sys.stderr.flush()
-    os._exit(0)
+    _leave()
 
 
 async def _end_on_signal() -> None:
-    """End with code 0 on SIGINT and SIGTERM.
-
-    The thread that reads stdin cannot be interrupted, so the process is left at once: nothing is owed, since every
-    write is complete when it is acknowledged and the journal is synced before a job is ordered.
-    """
+    """End with code 0 on SIGINT and SIGTERM."""
     # Windows has no signal receiver; there a client ends us by closing stdin.
     with suppress(NotImplementedError), anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async for _ in signals:
-            sys.stderr.flush()
-            os._exit(0)
+            _leave()
+
+
+def _leave() -> NoReturn:
+    """End the process at once, with code 0.
+
+    The threads that read and write the line cannot be interrupted. Nothing is owed, since every write is complete when
+    it is acknowledged and the journal is synced before a job is ordered.
+    """
+    sys.stderr.flush()
+    os._exit(0)

@@ -1,4 +1,4 @@
-"""An artifact, or something inside it, as a file that parsers in a worker thread can read, seek and never exhaust."""
+"""An artifact, or something inside it, as a file that parsers can read and seek, and never exhaust."""
 
 from __future__ import annotations
 
@@ -6,24 +6,12 @@ import io
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import TypeVar
 
-import anyio
-from anyio import from_thread, to_thread
-from anyio.lowlevel import RunVar
-
-from ivcap_client import Artifact
-from ivcap_mcp.preview.bounds import MIB, MOST_AT_ONCE, MOST_FETCHED, MOST_HELD, Budget, Stopped, Unreadable
-
-T = TypeVar("T")
+from ivcap_mcp.preview.bounds import MIB, MOST_AT_ONCE, MOST_HELD, Budget, Stopped, Unreadable
 
 BLOCK = 64 * 1024
 KEPT = 128
 """Blocks of a ranged file kept in memory."""
-
-# Looks have threads of their own: each waits for others that ask the platform, and must not take their places.
-_looks: RunVar[anyio.CapacityLimiter] = RunVar("ivcap_mcp_looks")
-AT_ONCE = 8
 
 
 class Source(io.RawIOBase):
@@ -193,48 +181,3 @@ class Streamed(Source):
         if not self._over:
             yield from self._pieces
         self._over = True
-
-
-async def looked_into(artifact: Artifact, work: Callable[[Source], T], until: float, most: int = MOST_FETCHED) -> T:
-    """Do something with an artifact's bytes in a worker thread.
-
-    Whether parts can be fetched is tried once per origin and remembered by the SDK. Where they cannot, the bytes are
-    streamed, and the stream is closed as soon as enough has been seen.
-
-    Args:
-        artifact: The artifact; it must be ready.
-        work: What to do. It may block, and may read what it likes within the bounds.
-        until: When it must be over, on the monotonic clock.
-        most: Bytes it may fetch.
-
-    Raises:
-        Unreadable: By `work`; the message says why.
-    """
-    try:
-        limiter = _looks.get()
-    except LookupError:
-        limiter = anyio.CapacityLimiter(AT_ONCE)
-        _looks.set(limiter)
-    budget = Budget(most, until)
-    size = artifact.size
-    if size is not None and await artifact.ranged_async():
-
-        def fetch(first: int, length: int) -> bytes:
-            return from_thread.run(artifact.part_async, first, length)
-
-        return await to_thread.run_sync(work, Ranged(fetch, size, budget), limiter=limiter)
-    stream = artifact.as_stream_async()
-
-    async def more() -> bytes:
-        return await anext(stream, b"")
-
-    def pieces() -> Iterator[bytes]:
-        while piece := from_thread.run(more):
-            budget.spend(len(piece))
-            yield piece
-
-    try:
-        return await to_thread.run_sync(work, Streamed(pieces(), size, root=True), limiter=limiter)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await stream.aclose()

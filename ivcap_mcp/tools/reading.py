@@ -16,7 +16,8 @@ from ivcap_mcp.errors import ToolError
 from ivcap_mcp.fitting import fit
 from ivcap_mcp.preview import archives, look
 from ivcap_mcp.preview.bounds import MIB, MOST_HELD, Unreadable
-from ivcap_mcp.preview.source import Source, looked_into
+from ivcap_mcp.preview.fetching import looked_into
+from ivcap_mcp.preview.source import Source
 from ivcap_mcp.preview.texts import seen
 from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer, link, next_call

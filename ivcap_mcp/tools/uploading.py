@@ -21,7 +21,8 @@ from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.preview import look
 from ivcap_mcp.preview.bounds import MIB, MOST_EXTRACTED, Unreadable
-from ivcap_mcp.preview.source import Source, looked_into
+from ivcap_mcp.preview.fetching import looked_into
+from ivcap_mcp.preview.source import Source
 from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer, link, next_call
 from ivcap_mcp.text import clip, stripped

@@ -18,10 +18,10 @@ from mcp import Client
 from ivcap_client import Artifact, LocalIVCAP
 from ivcap_mcp import Settings, build_server, examples
 from ivcap_mcp.server import IvcapServer
-from tests.client.server import Reply
+from tests.client.server import Asked, Reply
 from tests.mcp.clients import text
 from tests.mcp.deployments import deployment
-from tests.mcp.test_preview import png, tarred, zipped
+from tests.mcp.files import png, tarred, zipped
 
 pytestmark = pytest.mark.anyio
 
@@ -305,3 +305,48 @@ async def test_datalog_goes_to_a_deployment_only(server: IvcapServer, tmp_path: 
     assert "at-time=2026-01-01" in sent.path
     assert "page=p1" in sent.path
     assert text(empty).startswith("invalid_input: ")
+
+
+# A platform that fails
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+async def test_a_line_that_breaks_is_not_taken_for_a_damaged_file(tmp_path: Path, ranges: bool) -> None:
+    with LocalIVCAP(tmp_path / "store") as local:
+        archive = local.upload_artifact(name="a.zip", io_stream=io.BytesIO(zipped(a=b"x" * 200_000, b=b"y" * 200_000)))
+    with deployment(tmp_path / "store", ranges=ranges) as (ivcap, asked):
+        platform = asked.answer
+
+        def broken(one: Asked) -> Reply:
+            reply = platform(one)
+            if one.path.endswith("/blob"):
+                reply = Reply(reply.status, reply.headers, reply.body[:-1], length=len(reply.body))
+            return reply
+
+        server = build_server(ivcap, Settings(state_dir=tmp_path / "state"))
+        async with Client(server) as client:
+            whole = await client.call_tool("preview_artifact", {"artifact": archive.urn})
+            asked.answer = broken
+            told = await client.call_tool("preview_artifact", {"artifact": archive.urn, "member": "b"})
+        await ivcap.close_async()
+    assert not whole.is_error
+    assert text(told).startswith("connection_lost: ")
+
+
+async def test_a_platform_that_refuses_part_of_the_records_is_asked_for_the_rest(tmp_path: Path) -> None:
+    with LocalIVCAP(tmp_path / "store") as local:
+        artifact = local.upload_artifact(name="a", io_stream=io.BytesIO(b"x"))
+        order = "urn:ivcap:order:00000000-0000-0000-0000-000000000001"
+        local.add_aspect(order, {"artifact": artifact.urn}, schema="urn:ivcap:schema:order-produced-artifact.1")
+    with deployment(tmp_path / "store", ranges=True) as (ivcap, asked):
+        platform = asked.answer
+        asked.answer = lambda one: Reply(403) if "job-result" in one.path or "/jobs" in one.path else platform(one)
+        server = build_server(ivcap, Settings(state_dir=tmp_path / "state"))
+        async with Client(server) as client:
+            told = await client.call_tool("trace_lineage", {"urn": artifact.urn})
+            asked.answer = lambda one: Reply(403)
+            refused = await client.call_tool("trace_lineage", {"urn": artifact.urn})
+        await ivcap.close_async()
+    assert [edge["from"] for edge in told.structured_content["edges"]] == [order]
+    assert "could not be asked for" in text(told)
+    assert text(refused).startswith("not_permitted: ")

@@ -17,8 +17,8 @@ from ivcap_client import IVCAP, Aspect, LocalIVCAP
 from ivcap_client.aspect import AspectRecord
 from ivcap_mcp import Settings, build_server
 from ivcap_mcp.lineage import Walk
-from ivcap_mcp.provenance import ASKED, NAMED, PRODUCED, RAN, USED, Edge, edges_of, joined, urns_in
 from ivcap_mcp.server import IvcapServer
+from ivcap_mcp.statements import ASKED, NAMED, PRODUCED, RAN, USED, Edge, edges_of, joined, urns_in
 from tests.mcp.clients import listed, text
 
 pytestmark = pytest.mark.anyio

@@ -92,13 +92,13 @@ class Soak:
     async def settled(self, base: Path) -> dict[str, str]:
         """The jobs once all have ended."""
 
-        def over() -> dict[str, str] | None:
-            found = self.jobs(base)
-            return found if all(status in ("succeeded", "failed", "error") for status in found.values()) else None
+        found: dict[str, str] = {}
 
-        if not base.joinpath(".ivcap").exists():
-            return {}
-        found: dict[str, str] = await until(lambda: asyncio.to_thread(over), "all jobs having ended")
+        def over() -> bool:
+            found.update(self.jobs(base))
+            return all(status in ("succeeded", "failed", "error") for status in found.values())
+
+        await until(lambda: asyncio.to_thread(over), "all jobs having ended")
         return found
 
 

@@ -145,7 +145,7 @@ class Line:
         self.jobs: dict[Any, str] = {}
         self.strays: list[bytes] = []
         self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._ear: asyncio.ReadTransport | None = None
 
     def write(self, *said: dict[str, Any]) -> None:
         assert self.server.process.stdin is not None
@@ -174,13 +174,19 @@ class Line:
         assert stdout is not None
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=1 << 26)
-        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), stdout)
+        self._ear, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), stdout)
         try:
             while line := await reader.readline():
                 self._take(line)
                 self._changed.set()
         finally:
-            transport.close()
+            self._ear.close()
+
+    def deafen(self) -> None:
+        """Close the end that reads what the server says."""
+        # Not the file below: the loop would watch whatever gets its number next.
+        assert self._ear is not None
+        self._ear.close()
 
     def _take(self, line: bytes) -> None:
         try:

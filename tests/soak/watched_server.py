@@ -33,7 +33,8 @@ def _state(backend: Backend) -> dict[str, Any]:
     return {
         "tasks": len(asyncio.all_tasks()),
         "threads": threading.active_count(),
-        "files": len(links) - 1,  # but for the one that lists them
+        # Not the one that lists them, and not those of the local platform's index, of which each thread has its own.
+        "files": sum("/index.sqlite" not in link for link in links) - 1,
         "sockets": sum(link.startswith("socket:") for link in links),
         "rss_kb": rss,
         "watched": len(backend.watchers.watched),
