@@ -13,6 +13,7 @@ import ivcap_client
 from ivcap_client._core import artifacts, aspects
 from ivcap_client._core.artifacts import ArtifactRecord
 from ivcap_client._core.port import Port, run
+from ivcap_client._core.reading import Reading
 from ivcap_client._io import downloads
 from ivcap_client.aspect import Aspect
 from ivcap_client.exception import ArtifactTooLargeForDataUrlError
@@ -93,22 +94,27 @@ class Artifact(Handle[ArtifactRecord]):
         return self
 
     def as_stream(self, chunk_size: int = -1) -> Iterator[bytes]:
-        """Its bytes, as they come, in pieces of at most `chunk_size` (by default 1 MiB)."""
-        body = run(artifacts.data(self._port, run(self._described(self._port))))
+        """Its bytes, as they come, in pieces of at most `chunk_size` (by default 1 MiB).
+
+        A line that breaks is opened again where it broke.
+        """
+        reading = Reading(self._port, run(self._described(self._port)))
+        run(reading.open())
         try:
-            while piece := run(body.read(chunk_size if chunk_size > 0 else downloads.PIECE)):
+            while piece := run(reading.read(chunk_size if chunk_size > 0 else downloads.PIECE)):
                 yield piece
         finally:
-            run(body.close())
+            run(reading.close())
 
     async def as_stream_async(self, chunk_size: int = -1) -> AsyncGenerator[bytes, None]:
         """`as_stream` for async code. Close it (`aclose`) if you stop early: the rest is not fetched then."""
-        body = await artifacts.data(self._async_port, await self._described(self._async_port))
+        reading = Reading(self._async_port, await self._described(self._async_port))
+        await reading.open()
         try:
-            while piece := await body.read(chunk_size if chunk_size > 0 else downloads.PIECE):
+            while piece := await reading.read(chunk_size if chunk_size > 0 else downloads.PIECE):
                 yield piece
         finally:
-            await body.close()
+            await reading.close()
 
     def as_bytes(self, *, most: int = 64 * 1024 * 1024) -> bytes:
         """Its bytes in memory; `ProtocolError` where they are more than `most`."""

@@ -105,8 +105,12 @@ async def create(
     return record
 
 
-async def data(port: Port, record: ArtifactRecord, *, first: int | None = None, last: int | None = None) -> Body:
+async def data(
+    port: Port, record: ArtifactRecord, *, first: int | None = None, last: int | None = None, if_range: str = ""
+) -> Body:
     """The artifact's bytes, or the range from `first` to `last` (both counted from 0, both included).
+
+    With `if_range`, a range comes only of bytes that still have this ETag; of others everything comes.
 
     A platform may ignore the range: then the status is 200, not 206, and everything comes.
     The link may lead to another origin only over https, and then neither token nor cookies go along.
@@ -116,5 +120,8 @@ async def data(port: Port, record: ArtifactRecord, *, first: int | None = None, 
         raise ProtocolError(f"could not {what}: {record.id} has no data-href (its status is {record.status})")
     # As they are: an encoded reply has another length than the artifact, and no ranges.
     headers = {"accept-encoding": "identity"}
-    headers |= {} if first is None else {"range": f"bytes={first}-{'' if last is None else last}"}
+    if first is not None:
+        headers |= {"range": f"bytes={first}-{'' if last is None else last}"} | (
+            {"if-range": if_range} if if_range else {}
+        )
     return await open_body(port, Request("GET", record.data_href, headers=headers, what=what, safe=True, foreign=True))

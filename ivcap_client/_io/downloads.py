@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from ivcap_client._core import artifacts
 from ivcap_client._core.addresses import absolute, origin
 from ivcap_client._core.artifacts import ArtifactRecord
-from ivcap_client._core.messages import MIB
+from ivcap_client._core.messages import MIB, Body
 from ivcap_client._core.port import Port
-from ivcap_client.exception import IvcapApiError, IvcapConnectionError, ProtocolError
+from ivcap_client._core.reading import WHAT, Reading
+from ivcap_client._core.retry import pause
+from ivcap_client.exception import IvcapApiError, IvcapConnectionError, IvcapTimeout, ProtocolError
 
-WHAT = "download artifact"
 PIECE = MIB
 
 Progress = Callable[[int, int | None], None]
@@ -25,24 +27,22 @@ async def to_file(port: Port, record: ArtifactRecord, path: Path | None, *, prog
     """Write the artifact to `path`, or to a temporary file; an existing file is replaced only when all is there.
 
     Raises:
-        IvcapConnectionError: Fewer or more bytes came than the platform said.
+        IvcapConnectionError: The line broke again and again, or other than the promised number of bytes came.
+        ProtocolError: The bytes changed while they were read.
         OSError: The file cannot be written.
     """
     handle, name = await port.offload(_beside, path)
-    done = 0
     try:
         with os.fdopen(handle, "wb") as file:
-            body = await artifacts.data(port, record)
+            reading = Reading(port, record)
+            await reading.open()
             try:
-                expected = _expected(record, body.headers)
-                while piece := await body.read(PIECE):
+                while piece := await reading.read(PIECE):
                     await port.offload(file.write, piece)
-                    done += len(piece)
                     if progress is not None:
-                        progress(done, expected)
+                        progress(reading.done, reading.expected)
             finally:
-                await body.close()
-        _complete(record, done, expected)
+                await reading.close()
         if path is None:
             return Path(name)
         os.replace(name, path)
@@ -58,19 +58,20 @@ async def to_bytes(port: Port, record: ArtifactRecord, *, most: int) -> bytes:
     Raises:
         ProtocolError: It is larger than `most` bytes.
     """
-    body = await artifacts.data(port, record)
+    reading = Reading(port, record)
+    await reading.open()
     whole = bytearray()
     try:
-        expected = _expected(record, body.headers)
-        if expected is not None and expected > most:
-            raise ProtocolError(f"could not {WHAT}: {record.id} has {expected} bytes, more than the {most} asked for")
-        while piece := await body.read(PIECE):
+        if reading.expected is not None and reading.expected > most:
+            raise ProtocolError(
+                f"could not {WHAT}: {record.id} has {reading.expected} bytes, more than the {most} asked for"
+            )
+        while piece := await reading.read(PIECE):
             whole += piece
             if len(whole) > most:
                 raise ProtocolError(f"could not {WHAT}: {record.id} is larger than the {most} bytes asked for")
-        _complete(record, len(whole), expected)
     finally:
-        await body.close()
+        await reading.close()
     return bytes(whole)
 
 
@@ -81,6 +82,24 @@ async def part(port: Port, record: ArtifactRecord, first: int, length: int) -> b
     """
     if length <= 0 or (record.size is not None and first >= record.size):
         return b""
+    failures = 0
+    while True:
+        body = await _opened(port, record, first, length)
+        if body is None:
+            return b""
+        try:
+            return await _cut_out(body, record, first, length)
+        except (IvcapConnectionError, IvcapTimeout):
+            failures += 1
+            if failures >= port.target.retry.attempts:
+                raise
+        finally:
+            await body.close()
+        await port.sleep(pause(port.target.retry, failures, random.random()))  # noqa: S311
+
+
+async def _opened(port: Port, record: ArtifactRecord, first: int, length: int) -> Body | None:
+    """The reply with a range in it, or with everything; `None`: nothing lies there."""
     known = _ranges(port, record)
     try:
         body = await (
@@ -89,23 +108,27 @@ async def part(port: Port, record: ArtifactRecord, first: int, length: int) -> b
             else artifacts.data(port, record, first=first, last=first + length - 1)
         )
     except IvcapApiError as refused:
-        if refused.status_code == 416:  # nothing lies there
-            return b""
+        if refused.status_code == 416:
+            return None
         raise
     if known is not False:
         port.target.ranges[_origin(port, record)] = body.status == 206
+    return body
+
+
+async def _cut_out(body: Body, record: ArtifactRecord, first: int, length: int) -> bytes:
     skip = 0 if body.status == 206 else first
+    came = body.headers.get("content-range", "")
+    if body.status == 206 and not came.startswith(f"bytes {first}-"):
+        raise ProtocolError(f"could not {WHAT}: bytes from {first} on were asked for, {came[:60]!r} came")
     kept = bytearray()
-    try:
-        came = body.headers.get("content-range", "")
-        if body.status == 206 and not came.startswith(f"bytes {first}-"):
-            raise ProtocolError(f"could not {WHAT}: bytes from {first} on were asked for, {came[:60]!r} came")
-        while len(kept) < length and (piece := await body.read(PIECE)):
-            dropped = min(skip, len(piece))
-            skip -= dropped
-            kept += piece[dropped:]
-    finally:
-        await body.close()
+    while len(kept) < length and (piece := await body.read(PIECE)):
+        dropped = min(skip, len(piece))
+        skip -= dropped
+        kept += piece[dropped:]
+    wanted = length if record.size is None else min(length, record.size - first)
+    if record.size is not None and len(kept) < wanted:
+        raise IvcapConnectionError(f"could not {WHAT}: {len(kept)} bytes came, {wanted} were asked for")
     return bytes(kept[:length])
 
 
@@ -133,15 +156,3 @@ def _beside(path: Path | None) -> tuple[int, str]:
     name = path.parent / f".ivcap-{secrets.token_hex(8)}.part"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     return os.open(name, flags, 0o666), os.fspath(name)
-
-
-def _expected(record: ArtifactRecord, headers: Mapping[str, str]) -> int | None:
-    # An encoded body is longer or shorter on the wire than what it decodes to.
-    encoded = headers.get("content-encoding", "identity") != "identity"
-    length = headers.get("content-length", "") if not encoded else ""
-    return int(length) if length.isdecimal() else record.size
-
-
-def _complete(record: ArtifactRecord, done: int, expected: int | None) -> None:
-    if expected is not None and done != expected:
-        raise IvcapConnectionError(f"could not {WHAT}: {done} bytes of {record.id} came, {expected} were promised")

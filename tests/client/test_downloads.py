@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ivcap_client._core.artifacts import ArtifactRecord
+from ivcap_client._core.messages import Request
 from ivcap_client._core.port import run
+from ivcap_client._core.reading import Reading
 from ivcap_client._io import downloads
 from ivcap_client.exception import IvcapConnectionError, ProtocolError, ServerError
 from tests.core.scripted import Answer, Scripted, Stream, ok
@@ -52,9 +56,95 @@ def test_a_download_that_fails_keeps_the_file_that_was_there_and_leaves_nothing(
     there = tmp_path / "x"
     there.write_bytes(b"before")
     with pytest.raises((IvcapConnectionError, ServerError, KeyboardInterrupt)):
-        run(downloads.to_file(Scripted([answer]), record(), there))
+        run(downloads.to_file(Scripted([answer] * 5), record(), there))
     assert there.read_bytes() == b"before"
     assert os.listdir(tmp_path) == ["x"]
+
+
+class Cut:
+    """Bytes behind a line that is cut after so many of them, again and again; with or without ranges."""
+
+    def __init__(self, data: bytes, cuts: list[int], *, ranges: bool, etag: str = '"a"', size: bool = True) -> None:
+        self.data, self.cuts, self.ranges, self.etag, self.size = data, list(cuts), ranges, etag, size
+        self.asked: list[str] = []
+
+    def __call__(self, request: Request) -> Any:
+        wanted = request.headers.get("range", "")
+        self.asked.append(wanted)
+        # As a platform does: with a mark that is not the present one, everything comes.
+        current = request.headers.get("if-range", self.etag) == self.etag
+        first = int(wanted[len("bytes=") :].split("-")[0]) if wanted and self.ranges and current else 0
+        rest = self.data[first:]
+        headers = {"etag": self.etag} if self.etag else {}
+        headers |= {"content-length": str(len(rest))} if self.size else {}
+        headers |= {"content-range": f"bytes {first}-{len(self.data) - 1}/{len(self.data)}"} if first else {}
+        cut = self.cuts.pop(0) if self.cuts else len(rest)
+        broken = [] if cut >= len(rest) else [IvcapConnectionError("the line broke")]
+        return Stream(rest[:cut], *broken, status=206 if first else 200, headers=headers)
+
+
+@given(
+    data=st.binary(min_size=1, max_size=60),
+    cuts=st.lists(st.integers(0, 60), max_size=3),
+    ranges=st.booleans(),
+    etag=st.sampled_from(['"a"', 'W/"a"', ""]),
+    size=st.booleans(),
+    piece=st.integers(1, 70),
+)
+@settings(max_examples=300)
+def test_a_download_cut_anywhere_is_the_same_bytes(
+    data: bytes, cuts: list[int], ranges: bool, etag: str, size: bool, piece: int
+) -> None:
+    line = Cut(data, cuts, ranges=ranges, etag=etag, size=size)
+    reading = Reading(Scripted([line]), record(len(data)))
+
+    async def read() -> bytes:
+        await reading.open()
+        whole = b""
+        while part := await reading.read(piece):
+            assert len(part) <= piece
+            whole += part
+        return whole
+
+    assert run(read()) == data
+    first = len(data) // 3
+    again = Cut(data, cuts, ranges=ranges, etag=etag, size=size)
+    assert run(downloads.part(Scripted([again]), record(len(data)), first, 20)) == data[first : first + 20]
+
+
+def test_a_download_goes_on_by_range_and_fetches_nothing_twice(tmp_path: Path) -> None:
+    line = Cut(DATA, [1000, 2500], ranges=True)
+    path = run(downloads.to_file(Scripted([line]), record(), tmp_path / "x"))
+    assert path.read_bytes() == DATA
+    assert line.asked == ["", "bytes=1000-", "bytes=3500-"]
+
+
+def test_bytes_that_change_while_they_are_read_are_refused() -> None:
+    line = Cut(DATA, [1000], ranges=True)
+
+    def changing(request: Request) -> Any:
+        answer = line(request)
+        line.etag = '"b"'
+        return answer
+
+    with pytest.raises(ProtocolError, match="changed while it was read"):
+        run(downloads.to_bytes(Scripted([changing]), record(), most=len(DATA)))
+
+
+def test_bytes_of_another_hash_than_the_artifact_s_are_refused() -> None:
+    line = Cut(DATA, [], ranges=True, etag=f'"{"b" * 64}"')
+    with pytest.raises(ProtocolError, match="ETag"):
+        run(downloads.to_bytes(Scripted([line]), record(etag="a" * 64), most=len(DATA)))
+    for other in ("b" * 64, "B" * 64, "a" * 32, "of another form", None):
+        assert run(downloads.to_bytes(Scripted([line]), record(etag=other), most=len(DATA))) == DATA
+
+
+def test_more_bytes_than_promised_stop_the_download_at_once(tmp_path: Path) -> None:
+    port = Scripted([Stream(DATA, DATA, DATA, headers={})])
+    with pytest.raises(IvcapConnectionError, match="more came"):
+        run(downloads.to_file(port, record(len(DATA) + 1), tmp_path / "x"))
+    assert os.listdir(tmp_path) == []
+    assert len(port.sent) == 1
 
 
 def test_a_directory_that_is_not_there_is_told_before_anything_is_asked(tmp_path: Path) -> None:

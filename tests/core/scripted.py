@@ -34,7 +34,7 @@ class Stream:
         self.headers = {"content-type": "text/event-stream"} if headers is None else headers
 
 
-Answer = Response | Stream | Exception | Callable[[Request], Response]
+Answer = Response | Stream | Exception | Callable[[Request], Any]
 
 
 class Scripted:
@@ -88,7 +88,8 @@ class Scripted:
         answer = self.answers.popleft() if len(self.answers) > 1 or not callable(self.answers[0]) else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return answer if isinstance(answer, (Response, Stream)) else answer(request)
+        found: Response | Stream = answer if isinstance(answer, (Response, Stream)) else answer(request)
+        return found
 
 
 class _Scripted:
@@ -103,7 +104,9 @@ class _Scripted:
             if isinstance(part, BaseException):
                 raise part
             if isinstance(part, bytes):
-                return part
+                if len(part) > size:
+                    self._left.appendleft(part[size:])
+                return part[:size]
             patience = (self._request.timeout or 0) - waited
             if part > patience:
                 self._left.appendleft(part - patience)
