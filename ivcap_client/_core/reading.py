@@ -40,15 +40,16 @@ class Reading:
         """Ask for the bytes, before they are read."""
         body = self._body = await artifacts.data(self._port, self._record)
         self._etag = body.headers.get("etag", "")
-        self._plain = _plain(body.headers)
+        self._plain = plain(body.headers)
         known, told = (self._record.etag or "").strip('"').lower(), self._etag.strip('"').lower()
-        # Marks of other kinds may differ in form alone; two hashes of one kind that differ are of different bytes.
-        if known != told and len(known) == len(told) and _HASH.match(known) and _HASH.match(told):
+        try:
+            self.expected = expected(self._record, body.headers)
+            # Marks of other kinds may differ in form alone; two hashes of one kind that differ are of different bytes.
+            if known != told and len(known) == len(told) and _HASH.match(known) and _HASH.match(told):
+                raise ProtocolError(f"could not {WHAT}: by their ETag, the bytes that came are not {self._record.id}")
+        except ProtocolError:
             await self.close()
-            raise ProtocolError(
-                f"could not {WHAT}: the bytes that came are not those of {self._record.id} (their ETag)"
-            )
-        self.expected = _expected(self._record, body.headers)
+            raise
 
     async def read(self, size: int) -> bytes:
         """Some bytes, at most `size`; empty at the end. After `open`.
@@ -120,11 +121,21 @@ class _Wrong(IvcapConnectionError):
     """Bytes came that nobody promised: another try would bring them again."""
 
 
-def _expected(record: ArtifactRecord, headers: Mapping[str, str]) -> int | None:
-    length = headers.get("content-length", "") if _plain(headers) else ""
-    return int(length) if length.isdecimal() else record.size
+def expected(record: ArtifactRecord, headers: Mapping[str, str]) -> int | None:
+    """Bytes that must come. A page of somebody in between has another length than the artifact.
+
+    Raises:
+        ProtocolError: The reply has another length than the artifact.
+    """
+    size = record.size if record.status == "ready" else None  # before that, it may have grown since it was read
+    length = headers.get("content-length", "") if plain(headers) else ""
+    if not length.isdecimal():
+        return size
+    if size is not None and int(length) != size:
+        raise ProtocolError(f"could not {WHAT}: {record.id} has {size} bytes, but the reply has {length}")
+    return int(length)
 
 
-def _plain(headers: Mapping[str, str]) -> bool:
+def plain(headers: Mapping[str, str]) -> bool:
     """Whether the bytes are sent as they are: encoded ones are more or fewer on the wire."""
     return headers.get("content-encoding", "identity") in ("", "identity")

@@ -14,7 +14,7 @@ from ivcap_client._core.addresses import absolute, origin
 from ivcap_client._core.artifacts import ArtifactRecord
 from ivcap_client._core.messages import MIB, Body
 from ivcap_client._core.port import Port
-from ivcap_client._core.reading import WHAT, Reading
+from ivcap_client._core.reading import WHAT, Reading, expected
 from ivcap_client._core.retry import pause
 from ivcap_client.exception import IvcapApiError, IvcapConnectionError, IvcapTimeout, ProtocolError
 
@@ -111,6 +111,12 @@ async def _opened(port: Port, record: ArtifactRecord, first: int, length: int) -
         if refused.status_code == 416:
             return None
         raise
+    if body.status != 206:
+        try:
+            expected(record, body.headers)
+        except ProtocolError:
+            await body.close()
+            raise
     if known is not False:
         port.target.ranges[_origin(port, record)] = body.status == 206
     return body

@@ -119,7 +119,9 @@ async def _may_pass(port: Port, line: _Line, failure: IvcapError, failures: int)
     status = failure.status_code if isinstance(failure, IvcapApiError) else 0
     if status and status not in _PASSING:
         return False
-    asked = min(getattr(failure, "retry_after", None) or 0.0, port.target.retry.longest_wait)
+    asked = getattr(failure, "retry_after", None) or 0.0
+    if asked > port.target.retry.longest_wait:
+        return False
     await port.sleep(max(pause(port.target.retry, failures, random.random()), asked))  # noqa: S311
     return True
 
