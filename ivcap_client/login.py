@@ -36,8 +36,14 @@ AGAIN = 10.0
 class Keeper(Protocol):
     """Keeps one login. `LoginFile` keeps it in a file; a server for many users keeps each user's elsewhere."""
 
-    def load(self) -> Login | None: ...
-    def save(self, login: Login) -> None: ...
+    def load(self) -> Login | None:
+        """The login, if there is one."""
+        ...
+
+    def save(self, login: Login) -> None:
+        """Keep this one instead."""
+        ...
+
     def mark(self) -> object:
         """Something that is another after each change. Called often, and must not block; `None` where none is kept."""
         ...
