@@ -11,7 +11,7 @@ from ivcap_client._core.call import call
 from ivcap_client._core.messages import Request
 from ivcap_client._core.pages import Page, page
 from ivcap_client._core.port import Port
-from ivcap_client._core.wire import Fields, encoded, fields, instant
+from ivcap_client._core.wire import Fields, carried_out, encoded, fields, instant
 from ivcap_client.exception import InvalidInput, NotAuthorizedException, ResourceNotFound
 from ivcap_client.urns import identifier, quoted
 
@@ -101,7 +101,7 @@ async def retract(port: Port, aspect: str) -> None:
     """Close an aspect: it is no longer valid, and stays readable."""
     what = "retract aspect"
     path = f"/1/aspects/{quoted(identifier(aspect, what))}"
-    await call(port, Request("DELETE", path, what=what, safe=True))
+    carried_out(await call(port, Request("DELETE", path, what=what, safe=True)), what)
 
 
 async def add(port: Port, entity: str, content: Any, *, schema: str | None, policy: str | None) -> AspectRecord:

@@ -63,6 +63,7 @@ class _Exchange:
     def __init__(self, port: Port, request: Request) -> None:
         self.port, self.request = port, request
         self.attempt, self.redirects, self.renewed = 0, 0, False
+        self.unanswered = False
 
     async def run(self, send: Send) -> Response:
         while True:
@@ -75,9 +76,12 @@ class _Exchange:
             except (IvcapConnectionError, IvcapTimeout) as error:
                 failure, wait = error, pause(self.port.target.retry, self.attempt, random.random())  # noqa: S311
                 again = self.request.safe or isinstance(error, NotConnected)
+                self.unanswered = self.unanswered or not isinstance(error, NotConnected)
             else:
                 if reply.status < 300:
                     return reply
+                if reply.status == 404 and self.unanswered and self.request.method == "DELETE":
+                    return Response(204)  # it was removed by the try whose answer was lost
                 if reply.status in REDIRECTS:
                     self.request = self._redirected(reply)
                     self.attempt -= 1

@@ -15,7 +15,7 @@ from ivcap_client._core.call import call
 from ivcap_client._core.messages import MIB, Request, Response
 from ivcap_client._core.pages import Listing, Page, page
 from ivcap_client._core.port import Port
-from ivcap_client._core.wire import Fields, fields
+from ivcap_client._core.wire import Fields, carried_out, fields
 from ivcap_client.exception import ProtocolError, ResourceNotFound
 from ivcap_client.urns import identifier, quoted, urn_of
 
@@ -118,7 +118,7 @@ async def submit(
     headers |= {"ivcap-order-id": order} if order else {}
     headers |= {"idempotency-key": key} if key else {}
     path = f"/1/services2/{quoted(identifier(service, what))}/jobs"
-    timeout = max(port.target.timeout, seconds + 10.0)
+    timeout = port.target.timeout + seconds  # silence while it is held says nothing
     reply = await call(
         port, Request("POST", path, headers=headers, body=body, what=what, timeout=timeout, deadline=deadline)
     )
@@ -225,7 +225,7 @@ async def cancel(port: Port, service: str, job: str) -> None:
     """Ask for a job's end. Only platforms that list the route have it: see `can_cancel`."""
     what = "cancel job"
     path = f"/1/services2/{quoted(identifier(service, what))}/jobs/{quoted(identifier(job, what))}/cancel"
-    await call(port, Request("POST", path, what=what, safe=True))
+    carried_out(await call(port, Request("POST", path, what=what, safe=True)), what)
 
 
 async def can_cancel(port: Port) -> bool:

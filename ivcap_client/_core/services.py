@@ -12,7 +12,7 @@ from ivcap_client._core.call import call
 from ivcap_client._core.messages import Request
 from ivcap_client._core.pages import Listing, Page, page
 from ivcap_client._core.port import Port
-from ivcap_client._core.wire import Fields, encoded, fields
+from ivcap_client._core.wire import Fields, carried_out, encoded, fields
 from ivcap_client.exception import AmbiguousRequest, InvalidInput, ResourceNotFound
 from ivcap_client.urns import identifier, quoted, urn_of
 
@@ -156,7 +156,7 @@ async def _define(
 async def delete(port: Port, service: str) -> None:
     what = "delete service"
     path = f"/1/services2/{quoted(identifier(service, what))}"
-    await call(port, Request("DELETE", path, what=what, safe=True))
+    carried_out(await call(port, Request("DELETE", path, what=what, safe=True)), what)
 
 
 async def tool(port: Port, service: str) -> Mapping[str, Any] | None:

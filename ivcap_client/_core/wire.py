@@ -119,6 +119,16 @@ def parsed(reply: Response, what: str) -> Any:
         ) from None
 
 
+def carried_out(reply: Response, what: str) -> None:
+    """See that a reply in which nothing is to be read is the platform's, and not somebody's sign-in page.
+
+    Raises:
+        ProtocolError: It is a web page.
+    """
+    if reply.headers.get("content-type", "").lower().startswith("text/html"):
+        raise ProtocolError(f"could not {what}: HTTP {reply.status} came with a web page, which is not the platform's")
+
+
 def fields(reply: Response, what: str) -> Fields:
     return Fields(parsed(reply, what), what)
 

@@ -24,6 +24,7 @@ from ivcap_client.exception import (
     NotAuthorizedException,
     NotConnected,
     ProtocolError,
+    ResourceNotFound,
     ServerError,
     TooManyRequests,
 )
@@ -342,3 +343,12 @@ def test_a_foreign_place_cannot_send_us_back_to_the_platform_or_to_plain_http() 
         with pytest.raises(ProtocolError):
             run(open_body(port, get(target="https://data.example/x", foreign=True)))
         assert len(port.sent) == 1
+
+
+def test_what_the_unanswered_try_removed_is_removed() -> None:
+    delete = Request("DELETE", "/1/x", what="delete x", safe=True)
+    for failure in (IvcapConnectionError("lost"), IvcapTimeout("late")):
+        assert run(call(Scripted([failure, ok(status=404)]), delete)).status == 204
+    for failure in (NotConnected("nobody"), ok(status=503)):
+        with pytest.raises(ResourceNotFound):
+            run(call(Scripted([failure, ok(status=404)]), delete))

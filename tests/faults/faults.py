@@ -75,22 +75,14 @@ async def truncated(line: Line, asked: Asked, writer: Writer) -> None:
 
 async def stalled(line: Line, asked: Asked, writer: Writer) -> None:
     await line.forward(asked)
-    await gone(writer)
+    await asked.gone()
 
 
 async def stalled_midway(line: Line, asked: Asked, writer: Writer) -> None:
     whole = (await line.forward(asked)).sent()
     writer.write(whole[: len(whole) - 2])
     await writer.drain()
-    await gone(writer)
-
-
-async def gone(writer: Writer) -> None:
-    """Wait until the client has given up."""
-    for _ in range(600):
-        if writer.transport.is_closing():
-            return
-        await asyncio.sleep(0.1)
+    await asked.gone()
 
 
 async def expired(line: Line, asked: Asked, writer: Writer) -> None:

@@ -21,6 +21,12 @@ class Asked:
     target: str
     headers: dict[str, str]
     body: bytes
+    reader: asyncio.StreamReader
+
+    async def gone(self) -> None:
+        """Wait until the client has given up."""
+        with suppress(ConnectionError):
+            await self.reader.read()
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ class Line:
         number = len(self.seen)
         self.seen.append(f"{method} {target}")
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        asked = Asked(method, target, headers, body)
+        asked = Asked(method, target, headers, body, reader)
         if self.fault is not None and (number == self.since if self.once else number >= self.since):
             await self.fault(self, asked, writer)
             return False

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ivcap_client import IVCAP, Artifact, Aspect, Job, Service
+from ivcap_client import IVCAP, Artifact, Aspect, Job, Service, gather, gather_async
 
 DATA = bytes(range(256)) * 20
 SCHEMA = "urn:faults:schema:thing.1"
@@ -53,7 +54,7 @@ class Scene:
         if self.awaits:
             return await getattr(thing, f"{method}_async")(*args, **named)
         found = getattr(thing, method)
-        return found(*args, **named) if callable(found) else found
+        return found if isinstance(getattr(type(thing), method), property) else found(*args, **named)
 
     async def all(self, listing: Any) -> list[Any]:
         return [item async for item in listing] if self.awaits else list(listing)
@@ -82,6 +83,8 @@ WRITES = {"IVCAP.retract_aspect", "Aspect.retract"}
 """Operations that need an aspect of their own."""
 FILLS = {"Artifact.fill"}
 """Operations that need an announced artifact of their own."""
+DELETES = {"IVCAP.delete_service"}
+"""Operations that need a service of their own."""
 
 
 def operation(*names: str) -> Callable[[Work], Work]:
@@ -158,7 +161,67 @@ async def search(scene: Scene) -> Any:
     return (await scene.do(scene.ivcap, "search", "?- true.")).items
 
 
+@operation("Service.parameters")
+async def parameters(scene: Scene) -> Any:
+    return await scene.do(scene.service, "parameters")
+
+
+@operation("Service.request_model")
+async def request_model(scene: Scene) -> Any:
+    return sorted((await scene.do(scene.service, "request_model")).model_fields)
+
+
+DEFINITION: dict[str, Any] = {
+    "description": "D",
+    "controller_schema": "urn:ivcap:schema.service.rest.1",
+    "controller": {},
+    "policy": "urn:ivcap:policy:ivcap.base.service",
+}
+
+
+@operation("IVCAP.create_service")
+async def create_service(scene: Scene) -> Any:
+    return (await scene.do(scene.ivcap, "create_service", id=_own_service(scene), **DEFINITION)).description
+
+
+@operation("IVCAP.update_service")
+async def update_service(scene: Scene) -> Any:
+    found = await scene.do(scene.ivcap, "update_service", _own_service(scene), force_create=True, **DEFINITION)
+    return found.description
+
+
+@operation("IVCAP.delete_service")
+async def delete_service(scene: Scene) -> Any:
+    return await scene.do(scene.ivcap, "delete_service", _own_service(scene))
+
+
+def _own_service(scene: Scene) -> str:
+    return own_service(scene.name)
+
+
+def own_service(name: str) -> str:
+    """URN of a trial's own service."""
+    return f"urn:ivcap:service:{uuid.uuid5(uuid.NAMESPACE_DNS, name)}"
+
+
 # Jobs
+
+
+@operation("Agent.exec_agent")
+async def exec_agent(scene: Scene) -> Any:
+    agent, asked = scene.ivcap.get_agent(scene.things.service), {"do": "echo", "trial": scene.name}
+    # Its result comes with the answer to the order, and nobody can say what it should have been.
+    return (await scene.do(agent, "exec_agent", asked, timeout=min(scene.patience, 20))).urn[:14]
+
+
+@operation("gather")
+async def gathered(scene: Scene) -> Any:
+    jobs = await (gather_async if scene.awaits else _gather)(scene.job, scene.job, timeout=scene.patience)
+    return [job.record.result for job in jobs]
+
+
+async def _gather(*jobs: Job, timeout: float) -> list[Job]:
+    return gather(*jobs, timeout=timeout)
 
 
 @operation("Service.request_job")
@@ -342,6 +405,7 @@ COVERED = {
     "Artifact.status": "Artifact.refresh",
     "Aspect.aspect": "Aspect.content",
     "Job.wait_for_finished": "Job.wait",
+    "Service.mandatory_parameters": "Service.parameters",
     "Service.submit": "Service.request_job",
     "IVCAP.close": "asks nothing",
     "EventStream.next": "Job.events",

@@ -13,17 +13,17 @@ from ivcap_client.exception import IvcapError
 from ivcap_client.paging import Pager
 from tests.faults import page
 from tests.faults.faults import FAULTS, Kind
-from tests.faults.operations import COVERED, OPERATIONS
-from tests.faults.trial import DATA, TOKEN, Ground, Trial, trials_of
+from tests.faults.operations import COVERED, DATA, OPERATIONS
+from tests.faults.trial import TOKEN, Ground, Trial, trials_of
 
 REPEATABLE = re.compile(r"(GET|HEAD|DELETE|PATCH|POST /1/search|POST /\S*/cancel)\b")
-ONCE = re.compile(r"POST /1/(services2/[^/]+/jobs|artifacts|aspects)\Z|PUT ")
+ONCE = re.compile(r"POST /1/(services2/[^/]+/jobs|artifacts|aspects)\Z|PUT /1/aspects")
 
 
 def faulty(ground: Ground, kind: Kind) -> list[Trial]:
     """The trials of a fault. On a busy machine a healthy reply may take longer than a stall: then with more time."""
     found = ground.tried(trials_of(kind, ground.usual))
-    for more in (5, 25):
+    for more in (4, 16):
         late = [
             one for one in found if kind.stalls and one.once and one.error is not None and REPEATABLE.match(one.met)
         ]

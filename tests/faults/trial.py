@@ -28,7 +28,18 @@ from ivcap_client.exception import (
 )
 from tests.faults.faults import Kind
 from tests.faults.line import Gateway, Line, Loop
-from tests.faults.operations import DATA, FILLS, OPERATIONS, PATIENCE, WRITES, Scene, Things
+from tests.faults.operations import (
+    DATA,
+    DEFINITION,
+    DELETES,
+    FILLS,
+    OPERATIONS,
+    PATIENCE,
+    WRITES,
+    Scene,
+    Things,
+    own_service,
+)
 
 TOKEN = "a-token-that-nobody-may-see"
 LONG = 120.0
@@ -183,6 +194,8 @@ class Ground:
             aspect = self.direct.add_aspect(f"urn:faults:own:{name}", {"own": True}, schema="urn:faults:s").urn
         if trial.operation in FILLS:
             artifact = self.direct.create_artifact(name=f"{name}.bin", size=len(DATA)).urn
+        if trial.operation in DELETES:
+            self.direct.create_service(id=own_service(name), **DEFINITION)
         # A fault that stays keeps a job from being followed for as long as somebody is willing to wait.
         patience = PATIENCE if kind is None or trial.once or kind.auth == "renewable" else 1.0
         # A stream that stalls is one on which nothing happens, for half of what is left.
@@ -218,7 +231,8 @@ def trials_of(kind: Kind, usual: dict[tuple[str, bool], Trial]) -> list[Trial]:
     for turn, operation in enumerate(OPERATIONS):
         for since, asked in enumerate(usual[operation, False].line.seen):
             if kind.heavy:
-                if route(asked) not in met and not met.add(route(asked)):
+                if route(asked) not in met:
+                    met.add(route(asked))
                     found.append(Trial(operation, bool(turn % 2), kind, since, False, timeout))
                 continue
             for once in (True, False) if kind.passes else (False,):
