@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import secrets
 import threading
 from collections.abc import Callable
+from weakref import WeakValueDictionary
+
+from ivcap_client.exception import ConfigError
 
 __all__ = ["BasicAuth", "BearerAuth", "NoAuth", "RefreshingAuth"]
 
@@ -21,32 +25,69 @@ class NoAuth:
         return "NoAuth()"
 
 
-class BearerAuth:
+class _Fixed:
+    """A credential that stays in its process: a pickle of it holds a mark, by which it is found again there and in
+    forks of it. In another process it is lost, and says so when it is needed.
+    """
+
+    def __init__(self, value: str) -> None:
+        self._value, self._mark = value, ""
+
+    def apply(self, headers: dict[str, str]) -> None:
+        """Add the `authorization` header.
+
+        Raises:
+            ConfigError: It was left out when this client was pickled, and is not known in this process.
+        """
+        headers["authorization"] = self._value
+
+    def __reduce__(self) -> tuple[object, ...]:
+        self._mark = self._mark or secrets.token_hex(16)
+        _kept[self._mark] = self
+        return _found, (type(self), self._mark)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+
+class BearerAuth(_Fixed):
     """A fixed token."""
 
     def __init__(self, token: str) -> None:
-        self._token = token.strip()
-
-    def apply(self, headers: dict[str, str]) -> None:
-        """Add the `authorization` header."""
-        headers["authorization"] = f"Bearer {self._token}"
-
-    def __repr__(self) -> str:
-        return "BearerAuth(…)"
+        super().__init__(f"Bearer {token.strip()}")
 
 
-class BasicAuth:
+class BasicAuth(_Fixed):
     """User and password, as some gateways in front of a platform want them."""
 
     def __init__(self, user: str, password: str) -> None:
-        self._pair = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+        super().__init__("Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii"))
+
+
+class Lost:
+    """A credential that was left out of a pickle, and is not known in the process that reads it."""
 
     def apply(self, headers: dict[str, str]) -> None:
-        """Add the `authorization` header."""
-        headers["authorization"] = f"Basic {self._pair}"
+        """Refuse.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(
+            "this client was pickled in another process, and credentials are left out of pickles: set IVCAP_URL and "
+            "IVCAP_JWT for this process, or make the client here"
+        )
 
     def __repr__(self) -> str:
-        return "BasicAuth(…)"
+        return "Lost()"
+
+
+_kept: WeakValueDictionary[str, _Fixed] = WeakValueDictionary()
+
+
+def _found(kind: type[_Fixed], mark: str) -> _Fixed | Lost:
+    known = _kept.get(mark)
+    return known if isinstance(known, kind) else Lost()
 
 
 class RefreshingAuth:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from collections.abc import Mapping
@@ -16,10 +17,10 @@ from ivcap_client._faces.services import Services
 from ivcap_client._io.runtime import AsyncPort, BlockingPort, Once, Transport
 from ivcap_client.artifact import Artifact
 from ivcap_client.aspect import Aspect
-from ivcap_client.auth import identity_of
+from ivcap_client.auth import Lost, identity_of
 from ivcap_client.data import Data
 from ivcap_client.exception import ConfigError
-from ivcap_client.settings import connection
+from ivcap_client.settings import attempted, restored
 
 __all__ = ["IVCAP"]
 
@@ -51,14 +52,17 @@ class IVCAP(Services, Jobs, Data):
         ConfigError: No token for the URL, or a token without one.
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> IVCAP:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if cls is IVCAP:
             named = dict(zip(("url", "token"), args, strict=False)) | kwargs
-            chosen = connection(named.get("url"), named.get("token"), named.get("auth"))
+            chosen = attempted(named.get("url"), named.get("token"), named.get("auth"))
+            if isinstance(chosen, ConfigError):
+                args, kwargs, named = (), {}, {}  # reports of errors show what their frames hold
+                raise chosen
             if chosen.url is None:
                 from ivcap_client.local import LocalIVCAP
 
-                return super().__new__(LocalIVCAP)
+                return super().__new__(LocalIVCAP)  # type: ignore[return-value]  # a LocalIVCAP is an IVCAP
         return super().__new__(cls)
 
     def __init__(
@@ -75,7 +79,9 @@ class IVCAP(Services, Jobs, Data):
         retry: Retry | None = None,
         foreign_data: bool = True,
     ) -> None:
-        chosen = connection(url, token, auth)
+        chosen, token = attempted(url, token, auth), None  # reports of errors show what their frames hold
+        if isinstance(chosen, ConfigError):
+            raise chosen
         if chosen.url is None:  # in a subclass, which cannot turn into a LocalIVCAP
             raise ConfigError("there is no deployment: give `url` and `token`, or set IVCAP_URL and IVCAP_JWT")
         target = Target(
@@ -142,7 +148,8 @@ class IVCAP(Services, Jobs, Data):
         await self.close_async()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.url!r})"
+        target = getattr(self, "_target", None)  # one whose settings were refused has none
+        return f"{type(self).__name__}({target.url if target else None!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Past `__new__`, which would look into the environment of the process that unpickles.
@@ -154,7 +161,10 @@ class IVCAP(Services, Jobs, Data):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.account_id, self._options = state["account_id"], state["options"]
-        self._connect(state["target"])
+        target: Target = state["target"]
+        if isinstance(target.auth, Lost):
+            target = dataclasses.replace(target, auth=restored(target.url) or target.auth)
+        self._connect(target)
 
     # Records to handles: local mode has its own classes
 

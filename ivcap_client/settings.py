@@ -70,6 +70,22 @@ def connection(
     return Connection(None, NoAuth())
 
 
+def attempted(url: str | None, token: str | None, auth: Auth | None) -> Connection | ConfigError:
+    """The outcome of `connection`, or why there is none, without the frames that hold the token."""
+    try:
+        return connection(url, token, auth)
+    except ConfigError as refused:
+        return refused.with_traceback(None)
+
+
+def restored(url: str, environment: Mapping[str, str] = os.environ) -> Auth | None:
+    """The credential this process has for a platform whose client came without its own."""
+    try:
+        return connection(url, environment=environment).auth
+    except ConfigError:
+        return None
+
+
 def _from_environment(environment: Mapping[str, str]) -> Auth | None:
     token = environment.get("IVCAP_JWT", "").strip()
     file = environment.get("IVCAP_JWT_FILE", "").strip()

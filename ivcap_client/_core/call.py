@@ -26,6 +26,16 @@ MOST_REDIRECTS = 3
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _VALUE = re.compile(r"[\x20-\x7e]*")
 
+
+class Hidden(str):
+    """A header whose value nobody sees: reports of errors may show what the frames on the way held."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'(credential)'"
+
+
 Send = Callable[[Request], Awaitable[Response]]
 
 
@@ -176,9 +186,11 @@ def authorised(target: Target, request: Request) -> Request:
     if is_foreign(target, request.target):
         _may_leave(target, request)
     else:
-        headers = {**_lower(target.headers), **headers}
+        before = {**_lower(target.headers), **headers}
+        headers = dict(before)
         target.auth.apply(headers)
-        headers = _lower(headers)
+        # What the credential added is shown by no frame that holds it, should this request fail.
+        headers = {name: text if before.get(name) == text else Hidden(text) for name, text in _lower(headers).items()}
     for name, value in headers.items():
         if not _HEADER.fullmatch(name) or not _VALUE.fullmatch(value):
             raise InvalidInput(f"could not {request.what}: the header {name!r} holds characters that cannot be sent")

@@ -349,6 +349,6 @@ def test_what_the_unanswered_try_removed_is_removed() -> None:
     delete = Request("DELETE", "/1/x", what="delete x", safe=True)
     for failure in (IvcapConnectionError("lost"), IvcapTimeout("late")):
         assert run(call(Scripted([failure, ok(status=404)]), delete)).status == 204
-    for failure in (NotConnected("nobody"), ok(status=503)):
+    for other in (NotConnected("nobody"), ok(status=503)):
         with pytest.raises(ResourceNotFound):
-            run(call(Scripted([failure, ok(status=404)]), delete))
+            run(call(Scripted([other, ok(status=404)]), delete))

@@ -22,6 +22,13 @@ def cells(outcomes: dict[str, list[Trial]]) -> dict[str, dict[str, str]]:
             always = {trial.code for trial in mine if not trial.once}
             told = [_written(codes) for codes in (once, always) if codes]
             found.setdefault(operation, {})[fault] = " · ".join(dict.fromkeys(told))
+    # A costly fault met each kind of request once: an operation fares as the first it makes.
+    first = {trial.operation: trial.route for trials in outcomes.values() for trial in trials if trial.since == 0}
+    for fault, trials in outcomes.items():
+        if FAULTS[fault].heavy:
+            codes = {trial.route: trial.code for trial in trials}
+            for operation in found:
+                found[operation][fault] = codes[first[operation]]
     return found
 
 

@@ -24,10 +24,8 @@ def faulty(ground: Ground, kind: Kind) -> list[Trial]:
     """The trials of a fault. On a busy machine a healthy reply may take longer than a stall: then with more time."""
     found = ground.tried(trials_of(kind, ground.usual))
     for more in (4, 16):
-        late = [
-            one for one in found if kind.stalls and one.once and one.error is not None and REPEATABLE.match(one.met)
-        ]
-        again = [Trial(o.operation, o.awaits, kind, o.since, o.once, o.timeout * more) for o in late]
+        late = [t for t in found if kind.stalls and (t.code == "N" or (t.error and t.once and REPEATABLE.match(t.met)))]
+        again = [Trial(o.operation, o.awaits, kind, o.since, o.once, o.timeout * more, o.route) for o in late]
         found = [one for one in found if one not in late] + ground.tried(again)
     return found
 

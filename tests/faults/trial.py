@@ -78,7 +78,7 @@ class Renewable:
 
 @dataclass
 class Trial:
-    """An operation, the front it is asked through, and where the fault meets it."""
+    """An operation, the front it is asked through, and where the fault meets it: at the request of `route`."""
 
     operation: str
     awaits: bool
@@ -86,6 +86,7 @@ class Trial:
     since: int = 0
     once: bool = False
     timeout: float = LONG
+    route: str = ""
     value: Any = None
     error: Exception | None = None
     line: Line = field(init=False)
@@ -233,11 +234,11 @@ def trials_of(kind: Kind, usual: dict[tuple[str, bool], Trial]) -> list[Trial]:
             if kind.heavy:
                 if route(asked) not in met:
                     met.add(route(asked))
-                    found.append(Trial(operation, bool(turn % 2), kind, since, False, timeout))
+                    found.append(Trial(operation, bool(turn % 2), kind, since, False, timeout, route(asked)))
                 continue
             for once in (True, False) if kind.passes else (False,):
                 fronts = (False, True) if kind.wire else (bool((turn + since + once) % 2),)
-                found += [Trial(operation, awaits, kind, since, once, timeout) for awaits in fronts]
+                found += [Trial(operation, awaits, kind, since, once, timeout, route(asked)) for awaits in fronts]
     return found
 
 
