@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivcap_client._core.messages import Request, Response
@@ -117,6 +117,7 @@ FAULTS = st.lists(
     known=st.booleans(),
     skip=st.integers(0, 5),
 )
+@settings(max_examples=300)
 def test_upload_delivers_every_byte_once_whatever_is_lost(
     data: bytes, chunk: int, faults: list[object], seekable: bool, known: bool, skip: int
 ) -> None:
