@@ -9,7 +9,8 @@ from .._core.messages import Request, Response
 from . import jsonpath, times
 from .asked import flag, header, json_body, listing, page, parameters, present, reply
 from .aspect_query import FIELDS, AspectQuery, find
-from .aspect_store import AspectRow, NotUnique, PlatformOwned
+from .aspect_rows import AspectRow
+from .aspect_store import NotUnique, PlatformOwned
 from .identity import urn
 from .index import Connection
 from .refusals import forbidden, invalid, missing, not_unique
@@ -40,7 +41,7 @@ def list_aspects(platform: LocalPlatform, request: Request) -> Response:
     )
     catalogue = platform.catalogue()
 
-    def work(connection: Connection) -> list[tuple[AspectRow, tuple[Any, ...]]]:
+    def work(connection: Connection) -> list[tuple[str, tuple[Any, ...]]]:
         return find(connection, wanted, catalogue.tables(connection), asked.after, asked.limit + 1)
 
     try:
@@ -48,7 +49,7 @@ def list_aspects(platform: LocalPlatform, request: Request) -> Response:
     except jsonpath.BadPath as problem:
         raise invalid("content-path", str(problem), path) from problem
     more = found[asked.limit - 1][1] if len(found) > asked.limit else None
-    items = [_item(row, wanted.content) for row, _ in found[: asked.limit]]
+    items = [item for item, _ in found[: asked.limit]]
     extra = {"entity": entity, "schema": schema, "aspect-path": path}
     return page(asked, platform.base(request), items, more, {key: text for key, text in extra.items() if text})
 
@@ -138,10 +139,6 @@ def _head(row: AspectRow) -> dict[str, object]:
         valid_from=times.rfc3339(row.valid_from),
         valid_to=None if row.valid_to is None else times.rfc3339(row.valid_to),
     )
-
-
-def _item(row: AspectRow, content: bool) -> str:
-    return _joined(_head(row), row) if content else json.dumps(_head(row))
 
 
 def _whole(row: AspectRow, base: str) -> str:

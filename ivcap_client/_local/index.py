@@ -13,70 +13,33 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
-from .._io.files import locked
+from . import building, tables, times
+from .building import Connection, transaction
+
+__all__ = ["BUSY", "Connection", "Index", "transaction", "unwritable"]
 
 T = TypeVar("T")
-Connection = sqlite3.Connection
 
 log = logging.getLogger(__name__)
-
-VERSION = 1
-"""Raised when the tables change; an index of another version is made again."""
 
 BUSY = 60.0
 """Seconds to wait for another process that writes; making an index of 100,000 records takes some of that."""
 
-_TABLES = """
-CREATE TABLE files(kind TEXT, id TEXT, mtime INTEGER, size INTEGER, PRIMARY KEY(kind, id)) WITHOUT ROWID;
-CREATE TABLE folders(kind TEXT PRIMARY KEY, mtime INTEGER, noted INTEGER);
-CREATE TABLE intents(kind TEXT, id TEXT, at INTEGER, PRIMARY KEY(kind, id)) WITHOUT ROWID;
-CREATE TABLE problems(kind TEXT, id TEXT, path TEXT, message TEXT, PRIMARY KEY(kind, id)) WITHOUT ROWID;
-CREATE TABLE boots(id TEXT PRIMARY KEY);
-CREATE TABLE aspects(
-  id TEXT NOT NULL UNIQUE, entity TEXT NOT NULL, schema TEXT NOT NULL, content TEXT NOT NULL,
-  content_type TEXT NOT NULL,
-  policy TEXT NOT NULL, account TEXT NOT NULL, asserter TEXT NOT NULL, retracter TEXT, replaces TEXT,
-  valid_from INTEGER NOT NULL, valid_to INTEGER, origin TEXT NOT NULL);
-CREATE INDEX aspects_replacing ON aspects(replaces) WHERE replaces IS NOT NULL;
-CREATE INDEX aspects_by_origin ON aspects(origin) WHERE origin <> '';
-CREATE TABLE artifacts(
-  id TEXT PRIMARY KEY, name TEXT, status TEXT, size INTEGER, mime_type TEXT, policy TEXT, collection TEXT, path TEXT,
-  created_at INTEGER NOT NULL, record TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX artifacts_by_time ON artifacts(created_at, id);
-CREATE INDEX artifacts_by_path ON artifacts(path) WHERE path IS NOT NULL;
-CREATE TABLE jobs(
-  id TEXT PRIMARY KEY, service TEXT NOT NULL, name TEXT, status TEXT NOT NULL, "order" TEXT, key TEXT,
-  requested_at INTEGER NOT NULL, started_at INTEGER, finished_at INTEGER, record TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX jobs_by_service ON jobs(service, requested_at, id);
-CREATE INDEX jobs_by_time ON jobs(requested_at, id);
-CREATE INDEX jobs_unfinished ON jobs(requested_at) WHERE finished_at IS NULL;
-CREATE UNIQUE INDEX jobs_by_key ON jobs(key) WHERE key IS NOT NULL;
-"""
-
-_SEARCHED = """
-CREATE INDEX aspects_by_time ON aspects(valid_from, id, schema, entity);
-CREATE INDEX aspects_by_schema ON aspects(schema, valid_from, id);
-CREATE INDEX aspects_by_entity ON aspects(entity, schema, valid_from, id);
-CREATE INDEX live_by_time ON aspects(valid_from, id, schema, entity) WHERE valid_to IS NULL;
-CREATE INDEX live_by_schema ON aspects(schema, valid_from, id) WHERE valid_to IS NULL;
-CREATE INDEX live_by_entity ON aspects(entity, valid_from, id, schema) WHERE valid_to IS NULL;
-CREATE INDEX live_by_both ON aspects(entity, schema, valid_from, id) WHERE valid_to IS NULL;
-"""
-"""Created last, because an index over all rows is made faster than it grows row by row."""
-
 # "cannot be read as a database" in the several ways SQLite says it.
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_UNWRITABLE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 
 
 class Index:
     """Connections to one index file, shared by threads, renewed after a fork and when the file is replaced."""
 
-    def __init__(self, path: Path, fill: Callable[[Connection], None], settle: Callable[[Connection], None]) -> None:
+    def __init__(self, path: Path, fill: building.Fill, settle: Callable[[Connection], None]) -> None:
         """Open nothing yet.
 
         Args:
             path: The index file; its directory must exist when the index is first used.
-            fill: Reads all records into empty tables; called within a transaction.
+            fill: Reads all records into empty tables, or those that an interrupted one did not; called outside of any
+                transaction, and told after how many records to show progress.
             settle: Brings an index made earlier up to date; called within a transaction, once per opening.
         """
         self.path = path
@@ -164,58 +127,40 @@ class Index:
         return identity
 
     def _open(self) -> None:
-        guard = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        with building.only_one(self.path):
+            if not self.path.exists():
+                # Journals of a deleted index would be replayed into the new one.
+                self._delete()
+            try:
+                self._prepare()
+            except sqlite3.DatabaseError as problem:
+                if not _broken(problem):
+                    raise
+                log.warning("the index %s cannot be read (%s); making it again", self.path, problem)
+                self._delete()
+                self._prepare()
+
+    def _prepare(self) -> None:
+        connection = self._connect()
         try:
-            with locked(guard):
-                if not self.path.exists():
-                    # Journals of a deleted index would be replayed into the new one.
-                    self._delete()
-                try:
-                    connection = self._connect()
-                    try:
-                        self._prepare(connection)
-                    finally:
-                        connection.close()
-                except sqlite3.DatabaseError as problem:
-                    if not _broken(problem):
-                        raise
-                    log.warning("the index %s cannot be read (%s); making it again", self.path, problem)
-                    self._delete()
-                    connection = self._connect()
-                    try:
-                        self._prepare(connection)
-                    finally:
-                        connection.close()
-        finally:
-            os.close(guard)
-
-    def _prepare(self, connection: Connection) -> None:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == VERSION:
-            transaction(connection, self._settle)
-            return
-        if version:
-            log.info("the index %s has version %s, this program wants %s; making it again", self.path, version, VERSION)
-
-        def make(connection: Connection) -> None:
-            if connection.execute("PRAGMA user_version").fetchone() == (VERSION,):
+            if connection.execute("PRAGMA user_version").fetchone() != (tables.VERSION,):
+                building.build(connection, self.path, self._fill)
                 return
-            for (name,) in connection.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-            ).fetchall():
-                connection.execute(f'DROP TABLE "{name}"')
-            _run(connection, _TABLES)
-            self._fill(connection)
-            _run(connection, _SEARCHED)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-
-        transaction(connection, make)
+            try:
+                transaction(connection, self._settle)
+            except sqlite3.OperationalError as problem:
+                if not unwritable(problem):
+                    raise
+                log.warning("the index %s cannot be brought up to date (%s); it is read as it is", self.path, problem)
+        finally:
+            connection.close()
 
     def _connect(self) -> Connection:
         connection = sqlite3.connect(
             self.path, timeout=BUSY, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         try:
+            connection.create_function("rfc3339", 1, times.rfc3339, deterministic=True)
             connection.execute("PRAGMA journal_mode = WAL")
             # The files are the truth; after a power cut the index is compared with them, so it need not be synced.
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -228,22 +173,12 @@ class Index:
     def _remake(self, problem: sqlite3.DatabaseError) -> None:
         log.warning("the index %s cannot be read (%s); making it again", self.path, problem)
         self.close()
-        guard = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            with locked(guard):
-                self._delete()
-        finally:
-            os.close(guard)
+        with building.only_one(self.path):
+            self._delete()
 
     def _delete(self) -> None:
         for end in ("", "-wal", "-shm", "-journal"):
             self.path.with_name(self.path.name + end).unlink(missing_ok=True)
-
-
-def _run(connection: Connection, script: str) -> None:
-    for statement in script.split(";"):
-        if statement.strip():
-            connection.execute(statement)
 
 
 def _close(connections: list[Connection], owner: int | None = None) -> None:
@@ -252,17 +187,10 @@ def _close(connections: list[Connection], owner: int | None = None) -> None:
             connections.pop().close()
 
 
-def transaction(connection: Connection, work: Callable[[Connection], T]) -> T:
-    """Run `work` between BEGIN IMMEDIATE and COMMIT; any exception rolls back."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        result = work(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    return result
+def unwritable(problem: sqlite3.Error) -> bool:
+    """Whether the index could be read, but not written: a full disk, a directory that may only be read."""
+    code = getattr(problem, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _UNWRITABLE
 
 
 def _broken(problem: sqlite3.DatabaseError) -> bool:
