@@ -122,6 +122,7 @@ class AspectStore:
         if id is None or not self._store.present():
             return None
         self.mirror.catch_up()
+        self.mirror.look(id)
 
         def work(connection: Connection) -> AspectRow | None:
             row = connection.execute(f"SELECT {COLUMNS} FROM aspects WHERE id = ?", (id,)).fetchone()  # noqa: S608

@@ -62,20 +62,25 @@ def build(connection: Connection, index: Path, fill: Fill) -> None:
         index: Its file; the lock beside it tells others how far this is.
         fill: Reads the records that are not there yet.
     """
-    told = _Told(index)
+    told = Told(index)
     # Not synced until it is whole. After a power cut the machine has started anew, and so does this.
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute(f"PRAGMA cache_size = -{MEMORY // 1024}")
     try:
-        if not _begun(connection):
-            transaction(connection, _begin)
-        fill(connection, told)
-        transaction(connection, lambda c: _run(c, tables.SEARCHED))
+        make(connection, fill, told)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.execute(f"PRAGMA user_version = {tables.VERSION}")
     finally:
         told.done()
+
+
+def make(connection: Connection, fill: Fill, progress: Progress) -> None:
+    """Make the tables, fill them, and add what is made faster over all rows than row by row."""
+    if not _begun(connection):
+        transaction(connection, _begin)
+    fill(connection, progress)
+    transaction(connection, lambda c: _run(c, tables.SEARCHED))
 
 
 def boot() -> str:
@@ -124,11 +129,11 @@ def transaction(connection: Connection, work: Callable[[Connection], T]) -> T:
     return result
 
 
-class _Told:
+class Told:
     """Says in the log and in the lock file how far the making is, once it takes a while."""
 
-    def __init__(self, index: Path) -> None:
-        self._index, self._lock = index, index.with_name(index.name + ".lock")
+    def __init__(self, index: Path, *, shared: bool = True) -> None:
+        self._index, self._lock = index, index.with_name(index.name + ".lock") if shared else None
         self._next = time.monotonic() + QUIET
 
     def __call__(self, done: int, total: int) -> None:
@@ -143,5 +148,7 @@ class _Told:
         self._write("")
 
     def _write(self, text: str) -> None:
+        if self._lock is None:
+            return
         with contextlib.suppress(OSError):  # a full disk; it is only for those who wait
             self._lock.write_text(text, encoding="ascii")

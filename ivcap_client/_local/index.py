@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -15,6 +17,7 @@ from typing import TypeVar
 
 from . import building, tables, times
 from .building import Connection, transaction
+from .spare import SpareIndex
 
 __all__ = ["BUSY", "Connection", "Index", "transaction", "unwritable"]
 
@@ -25,8 +28,12 @@ log = logging.getLogger(__name__)
 BUSY = 60.0
 """Seconds to wait for another process that writes; making an index of 100,000 records takes some of that."""
 
+RETRY = 5.0
+"""Seconds for which an index that cannot be opened is not tried again."""
+
 # "cannot be read as a database" in the several ways SQLite says it.
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 _UNWRITABLE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 
 
@@ -51,9 +58,44 @@ class Index:
         self._owner = 0
         self._identity: tuple[int, int] | None = None
         self._abandoned: list[list[Connection]] = []
+        self._spare: SpareIndex | None = None
+        self._retry = 0.0
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` on a connection. A broken index is made again and `work` repeated."""
+        """Run `work`, which only reads, on a connection. A broken index is made again and `work` repeated.
+
+        Where the index cannot be opened for want of room or rights, one in memory takes its place for a while.
+        """
+        if self._spare is None or time.monotonic() >= self._retry:
+            try:
+                return self._attempt(work)
+            except (OSError, sqlite3.Error) as problem:
+                if not unwritable(problem):
+                    raise
+                self._open_spare(problem)
+        assert self._spare is not None
+        return self._spare.read(work)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` as the only writer of all processes; what it did to the index is kept only if it returns."""
+        with self._turn():
+            return self._attempt(lambda connection: transaction(connection, work))
+
+    def refresh(self, work: Callable[[Connection], None]) -> None:
+        """`write` for what only brings the index up to date: where there is no room for that, reading goes on."""
+        if self._spare is not None and time.monotonic() < self._retry:
+            self._spare.write(work)
+            return
+        try:
+            self.write(work)
+        except (OSError, sqlite3.Error) as problem:
+            if not unwritable(problem):
+                raise
+            self._open_spare(problem)
+            assert self._spare is not None
+            self._spare.write(work)
+
+    def _attempt(self, work: Callable[[Connection], T]) -> T:
         try:
             with self._connection() as connection:
                 return work(connection)
@@ -64,10 +106,12 @@ class Index:
         with self._connection() as connection:
             return work(connection)
 
-    def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` as the only writer of all processes; what it did to the index is kept only if it returns."""
-        with self._turn():
-            return self.read(lambda connection: transaction(connection, work))
+    def _open_spare(self, problem: Exception) -> None:
+        with self._lock:
+            if self._spare is None:
+                log.warning("the index %s cannot be used now (%s); the files are read without it", self.path, problem)
+                self._spare = SpareIndex(self.path, self._fill, self._settle)
+            self._retry = time.monotonic() + RETRY
 
     def _turn(self) -> AbstractContextManager[bool]:
         """Writers of one process take turns here: SQLite would let them sleep, up to 100 ms at a time, and poll."""
@@ -82,6 +126,9 @@ class Index:
             self._identity = None
             if self._owner == os.getpid():
                 _close(self._idle)
+            if self._spare is not None:
+                self._spare.close()
+                self._spare = None
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[Connection]:
@@ -187,8 +234,10 @@ def _close(connections: list[Connection], owner: int | None = None) -> None:
             connections.pop().close()
 
 
-def unwritable(problem: sqlite3.Error) -> bool:
+def unwritable(problem: Exception) -> bool:
     """Whether the index could be read, but not written: a full disk, a directory that may only be read."""
+    if isinstance(problem, OSError):
+        return problem.errno in _NO_ROOM
     code = getattr(problem, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in _UNWRITABLE
 

@@ -6,8 +6,10 @@ import json
 import logging
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -104,7 +106,9 @@ class Mirror:
             try:
                 outcome = index.write(lambda c: self._commit(c, id, record, temp, guard, also))
             except BaseException:
-                index.write(lambda c: self._finish(c, id))
+                # Where even this cannot be written, the intent stays, and whoever comes next finishes it.
+                with suppress(OSError, sqlite3.Error):
+                    index.write(lambda c: self._finish(c, id))
                 raise
         finally:
             temp.unlink(missing_ok=True)
@@ -148,11 +152,17 @@ class Mirror:
             (changed_at(self.directory), time.time_ns(), self.kind, before),
         )
 
+    def look(self, id: str) -> None:
+        """Read one record again if its file was changed in place, which its directory's time does not tell."""
+        index = self._index()
+        if index.read(lambda c: self._changed(c, id)):
+            index.refresh(lambda c: self._finish(c, id))
+
     def recover(self) -> None:
         """Finish what another process left half done when it was killed, if there is such a thing."""
         index = self._index()
         if index.read(self._left):
-            index.write(self._finish_intents)
+            index.refresh(self._finish_intents)
 
     def _left(self, connection: Connection) -> bool:
         found = connection.execute(
@@ -186,7 +196,7 @@ class Mirror:
         """Look at the directory's time stamp and read what changed by other hands, if anything did."""
         index = self._index()
         if index.read(self._stale):
-            index.write(self._refresh)
+            index.refresh(self._refresh)
 
     def settle(self, connection: Connection, *, rebooted: bool) -> None:
         """Finish what a crash left half done, and read what changed since the index was last open."""

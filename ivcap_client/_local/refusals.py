@@ -70,7 +70,7 @@ def not_here(message: str) -> Refusal:
 def disk(problem: OSError, base_dir: Path) -> Refusal:
     """Say what the disk refused, and where."""
     where = _directory(problem, base_dir)
-    if problem.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+    if problem.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)):
         return Refusal(507, {"message": f"no space left to write in {where}; what has arrived is kept"})
     if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return forbidden(f"cannot write {where}: {problem.strerror}")
