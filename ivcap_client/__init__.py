@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ivcap_client.artifact import Artifact, LocalFileArtifact
     from ivcap_client.aspect import Aspect, LocalAspect
-    from ivcap_client.auth import BasicAuth, BearerAuth, NoAuth, RefreshingAuth
+    from ivcap_client.auth import BasicAuth, BearerAuth, FileAuth, NoAuth, RefreshingAuth
     from ivcap_client.ivcap import IVCAP
     from ivcap_client.job import Event, Job, JobStatus
     from ivcap_client.local import LocalIVCAP
@@ -31,6 +31,7 @@ _HOMES = {
     "BasicAuth": "auth",
     "BearerAuth": "auth",
     "Event": "job",
+    "FileAuth": "auth",
     "IVCAP": "ivcap",
     "Job": "job",
     "JobStatus": "job",
@@ -51,6 +52,7 @@ __all__ = [
     "BasicAuth",
     "BearerAuth",
     "Event",
+    "FileAuth",
     "Job",
     "JobStatus",
     "LocalAspect",

@@ -27,7 +27,7 @@ LOCAL_REFRESH = 1.0
 def run(given: argparse.Namespace) -> int:
     """Serve until the client goes, or a signal ends it."""
     server, env = prepared(given, stdio=given.transport == "stdio")
-    _say(f"ivcap-mcp: serving {server.backend.settings.target} over {given.transport}")
+    _say(f"ivcap-mcp: serving {server.backend.settings.told or server.backend.settings.target} over {given.transport}")
     if given.transport == "stdio":
         from ivcap_mcp.stdio import serve_stdio
 
@@ -58,9 +58,8 @@ def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, di
         ConfigError: The options do not fit together.
     """
     env = target.environment(given.env_file)
-    options = target.Options(given.url, given.env_file, given.local_dir, tuple(given.service), given.offline)
-    options = replace(options, foreign_data=not given.no_foreign_data)
-    ivcap, told = target.connect(options, env)
+    connected = target.connect(target.options(given), env)
+    ivcap = connected.ivcap
     if not 1 <= given.max_wait <= 3600:
         raise ConfigError(f"--max-wait {given.max_wait}: seconds between 1 and 3600 are wanted")
     local = isinstance(ivcap, LocalIVCAP)
@@ -68,7 +67,8 @@ def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, di
     if local and not allowed and isinstance(ivcap, LocalIVCAP):
         allowed = (ivcap.base_dir / "inbox",)
     settings = Settings(
-        target=told,
+        target=connected.target,
+        told=connected.told,
         tools=given.tools,
         schema_profile=given.schema_profile,
         pins=tuple(given.pin),
