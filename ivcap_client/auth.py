@@ -84,8 +84,12 @@ class RefreshingAuth:
 def identity_of(auth: object) -> str:
     """Who a credential stands for, hashed: the same after it was renewed where it says who that is.
 
-    A JSON web token says so by issuer, subject and account; of any other credential its own hash is the answer.
+    A credential with an attribute `identity` says so by that, a JSON web token by issuer, subject and account; of any
+    other its own hash is the answer.
     """
+    named = getattr(auth, "identity", None)
+    if isinstance(named, str):
+        return hashlib.sha256(f"identity\n{named}".encode()).hexdigest()
     headers: dict[str, str] = {}
     getattr(auth, "apply", headers.update)(headers)
     told = headers.get("authorization", "") or repr(sorted(headers.items()))

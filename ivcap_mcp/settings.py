@@ -46,6 +46,8 @@ class Settings:
         poll: How often an aspect is looked at that somebody subscribed to.
         most_subscriptions: Resources, and tasks, that one connection or stream may subscribe to.
         local: The embedded platform is the target.
+        owner: Whose server this is, hashed, where each caller has one; empty: everybody's who is let in.
+        secret: Seals what clients carry between requests; shared by replicas. Empty: each process makes its own.
     """
 
     target: str = "the embedded platform"
@@ -82,6 +84,8 @@ class Settings:
     poll: float = 5.0
     most_subscriptions: int = 100
     local: bool = False
+    owner: str = ""
+    secret: str = field(default="", repr=False)
 
     @property
     def wait(self) -> float:

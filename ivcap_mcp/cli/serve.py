@@ -40,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
     token = own_token(target.state_dir(env)) if given.auth == "token" else None
     hosts = dict.fromkeys((*LOOPBACK, given.host, *given.allow_host))
     app = http_app(server, tokens=() if token is None else (token,), hosts=hosts, stateless=given.stateless)
-    serving = partial(serve_http, server, app, given.host, given.port, on_ready=partial(_snippet, token))
+    serving = partial(serve_http, app, given.host, given.port, on_ready=partial(_snippet, token))
     anyio.run(_closing, server, serving)
     return 0
 
