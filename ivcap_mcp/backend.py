@@ -44,7 +44,7 @@ class Backend:
             cache = CatalogCache(settings.cache_dir, ivcap.url, self.identity)
         self.catalog = Catalog(ivcap, settings, self.changes, builtins, cache)
         self.journal = Journal(settings.state_dir, attach_for=settings.attach_for)
-        self.handoffs = HandOffs(ivcap, settings.owner)
+        self.handoffs = HandOffs(ivcap, settings.owner, read_only=settings.read_only)
         if settings.secret:
             self.handoffs.sealed_with([settings.secret])
         self.stopping = False

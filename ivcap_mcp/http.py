@@ -37,6 +37,7 @@ def http_app(
     hosts: Iterable[str] = LOOPBACK,
     origins: Iterable[str] = (),
     stateless: bool = False,
+    limits: Limits | None = None,
 ) -> Door:
     """An ASGI app that serves MCP at `/mcp`, health at `/healthz` and `/readyz`.
 
@@ -46,11 +47,12 @@ def http_app(
         hosts: Names under which this server may be addressed; any port.
         origins: Origins of web pages that may talk to it, beside those of `hosts`.
         stateless: Keep no sessions for legacy clients.
+        limits: What all callers together may do.
     """
     server.backend.handoffs.sealed_with(tokens)
     security = _security(hosts, origins)
     app = server.streamable_http_app(transport_security=security, stateless_http=stateless)
-    return Door(OneServer(server, app), TokenGate(tokens) if tokens else Anybody())
+    return Door(OneServer(server, app), TokenGate(tokens) if tokens else Anybody(), limits)
 
 
 def group_app(

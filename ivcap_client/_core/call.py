@@ -178,7 +178,7 @@ def _may_leave(target: Target, request: Request) -> None:
     if not request.foreign:
         why = "where this may not go"
     elif not target.foreign_data:
-        why = "which was switched off"
+        why = "which was switched off (`foreign_data`, --no-foreign-data)"
     elif scheme != "https":
         why = "and not over https"
     else:

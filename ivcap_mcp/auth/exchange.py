@@ -13,11 +13,10 @@ from urllib.parse import quote, urlsplit
 import anyio
 import anyio.from_thread
 
-from ivcap_client import IVCAP
 from ivcap_client.exception import ConfigError, NotAuthorizedException
 from ivcap_mcp.auth.caller import Caller
 from ivcap_mcp.auth.discovery import Unavailable, document, endpoint, metadata, protected
-from ivcap_mcp.auth.seat import Seat
+from ivcap_mcp.auth.seat import Connect, Seat
 
 log = logging.getLogger("ivcap_mcp.auth")
 
@@ -87,22 +86,24 @@ def _usable(reply: Mapping[str, Any], host: str) -> tuple[str, float]:
 class ExchangeSeats:
     """Each caller's token is exchanged, and the outcome kept until it ends."""
 
-    def __init__(self, url: str, exchange: Exchange) -> None:
-        self._url, self._exchange = url, exchange
+    def __init__(self, connect: Connect, exchange: Exchange) -> None:
+        self._connect, self._exchange = connect, exchange
 
     def seat(self, mark: str, caller: Caller | None) -> Seat | None:
         if caller is None:
             return None
-        auth = Exchanged(self._exchange, self._url, caller)
-        return Seat(IVCAP(self._url, auth=auth), auth)
+        auth = Exchanged(self._exchange, caller)
+        ivcap = self._connect(auth)
+        auth.platform = ivcap.url
+        return Seat(ivcap, auth)
 
 
 class Exchanged:
     """The platform's token of one caller."""
 
-    def __init__(self, exchange: Exchange, platform: str, caller: Caller) -> None:
+    def __init__(self, exchange: Exchange, caller: Caller) -> None:
         self.identity = caller.id
-        self._exchange, self._platform, self._caller = exchange, platform, caller
+        self._exchange, self._caller, self.platform = exchange, caller, ""
         self._token, self._ends, self._tried = "", 0.0, -1e9
         self._failure = "no token has been asked for yet"
         self._lock = anyio.Lock()
@@ -136,7 +137,7 @@ class Exchanged:
                 return
             self._tried = time.monotonic()
             try:
-                self._token, self._ends = await self._exchange.token(self._caller, self._platform)
+                self._token, self._ends = await self._exchange.token(self._caller, self.platform)
             except Unavailable as error:
                 self._failure = str(error)
                 log.warning("no token of the platform for caller %s: %s", self._caller.mark, error)

@@ -22,6 +22,8 @@ from ivcap_mcp.auth.caller import Caller
 
 CALLER: ContextVar[Caller | None] = ContextVar("ivcap_mcp_caller", default=None)
 """Whose request is being answered; what it starts in the background inherits it."""
+Connect = Callable[..., IVCAP]
+"""Makes a client of the platform; with a credential, as whom that stands for."""
 SPARE = 30.0
 """Seconds before its end from which a token is not used any more."""
 
@@ -68,7 +70,7 @@ class Seats(Protocol):
 class ServerSeats:
     """Everybody acts with the server's own credential."""
 
-    def __init__(self, connect: Callable[[], IVCAP]) -> None:
+    def __init__(self, connect: Connect) -> None:
         self._connect = connect
 
     def seat(self, mark: str, caller: Caller | None) -> Seat | None:
@@ -78,14 +80,14 @@ class ServerSeats:
 class PassThroughSeats:
     """Platform and server are one audience: the caller's token is the platform's too, and is passed on."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
 
     def seat(self, mark: str, caller: Caller | None) -> Seat | None:
         if caller is None:
             return None
         auth = PassedOn(caller)
-        return Seat(IVCAP(self._url, auth=auth), auth)
+        return Seat(self._connect(auth), auth)
 
 
 class PassedOn:

@@ -22,7 +22,7 @@ def add(serve: argparse.ArgumentParser) -> None:
         "--act-as",
         choices=("server", "login", "same-audience", "exchange"),
         help="as whom the platform is asked: with the server's credential, each caller's own login, the caller's token "
-        "itself (if platform and server are one audience), or one exchanged for it (default: server; with oauth: login)",
+        "itself (if platform and server are one audience), or one exchanged for it (default: server; oauth: login)",
     )
     http.add_argument(
         "--allow-host",
@@ -31,9 +31,7 @@ def add(serve: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a host name under which clients reach this server; repeatable",
     )
-    http.add_argument(
-        "--public-url", metavar="URL", help="address of this server as clients know it, ending in /mcp"
-    )
+    http.add_argument("--public-url", metavar="URL", help="address of this server as clients know it, ending in /mcp")
     http.add_argument("--stateless", action="store_true", help="keep no HTTP sessions")
     http.add_argument("--rate", type=float, metavar="N", help="requests a minute that each caller may send")
     http.add_argument("--burst", type=int, default=100, metavar="N", help="requests that may come together (100)")
