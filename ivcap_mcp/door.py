@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from ivcap_mcp import uploads
 from ivcap_mcp.auth.caller import Caller, Gate, Refused, bearer
 from ivcap_mcp.auth.seat import CALLER
-from ivcap_mcp.limits import Limits, Uses
+from ivcap_mcp.allowance import Allowance, Uses
 from ivcap_mcp.server import IvcapServer
 from ivcap_mcp.tenants import Full
 
@@ -84,9 +84,9 @@ class Door:
     """
 
     def __init__(
-        self, house: House, gate: Gate, limits: Limits | None = None, pages: Mapping[str, App] | None = None
+        self, house: House, gate: Gate, limits: Allowance | None = None, pages: Mapping[str, App] | None = None
     ) -> None:
-        self._house, self._gate, self._uses = house, gate, Uses(limits or Limits())
+        self._house, self._gate, self._uses = house, gate, Uses(limits or Allowance())
         self._pages = dict(pages or {})
         self._answer = AuthContextMiddleware(self._answered)  # the SDK ties sessions and questions to their caller
         self.stopping = False

@@ -19,7 +19,7 @@ from ivcap_mcp.auth.caller import Anybody, Gate
 from ivcap_mcp.auth.seat import Seat, Seats
 from ivcap_mcp.auth.static import TokenGate
 from ivcap_mcp.door import Door, OneServer
-from ivcap_mcp.limits import Limits
+from ivcap_mcp.allowance import Allowance
 from ivcap_mcp.secret import kept_secret
 from ivcap_mcp.server import IvcapServer, build_server
 from ivcap_mcp.settings import Settings
@@ -37,7 +37,7 @@ def http_app(
     hosts: Iterable[str] = LOOPBACK,
     origins: Iterable[str] = (),
     stateless: bool = False,
-    limits: Limits | None = None,
+    limits: Allowance | None = None,
 ) -> Door:
     """An ASGI app that serves MCP at `/mcp`, health at `/healthz` and `/readyz`.
 
@@ -64,7 +64,7 @@ def group_app(
     hosts: Iterable[str] = LOOPBACK,
     origins: Iterable[str] = (),
     stateless: bool = False,
-    limits: Limits | None = None,
+    limits: Allowance | None = None,
 ) -> Door:
     """An ASGI app that gives each caller a server of their own.
 
@@ -78,7 +78,7 @@ def group_app(
         stateless: Keep no sessions for legacy clients.
         limits: What each caller may do.
     """
-    security, bounds = _security(hosts, origins), limits or Limits()
+    security, bounds = _security(hosts, origins), limits or Allowance()
 
     def build(mark: str, seat: Seat) -> IvcapServer:
         kept, cached = settings.state_dir / "users" / mark, settings.cache_dir

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ivcap_mcp.auth.caller import Gate
     from ivcap_mcp.auth.seat import Seats
     from ivcap_mcp.door import Door
-    from ivcap_mcp.limits import Limits
+    from ivcap_mcp.allowance import Allowance
     from ivcap_mcp.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -86,15 +86,15 @@ def app(
     return door, entry | ({"url": given.public_url} if given.public_url else {})
 
 
-def limits(given: argparse.Namespace, rate: float, at_once: int) -> Limits:
+def limits(given: argparse.Namespace, rate: float, at_once: int) -> Allowance:
     """What each caller may do; with what is usual where the options do not say.
 
     Raises:
         ConfigError: Less than nothing.
     """
-    from ivcap_mcp.limits import Limits
+    from ivcap_mcp.allowance import Allowance
 
-    found = Limits(
+    found = Allowance(
         rate=rate if given.rate is None else given.rate,
         burst=given.burst,
         at_once=at_once if given.at_once is None else given.at_once,
@@ -157,7 +157,7 @@ def _exchange(given: argparse.Namespace, env: dict[str, str]) -> Any:
     file = env.get("IVCAP_MCP_CLIENT_SECRET_FILE")
     if not given.exchange_client or not file:
         raise ConfigError(
-            "--act-as exchange needs --exchange-client, and its secret in a file that IVCAP_MCP_CLIENT_SECRET_FILE names"
+            "--act-as exchange needs --exchange-client, and IVCAP_MCP_CLIENT_SECRET_FILE: its secret's file"
         )
     try:
         secret = Path(file).read_text(encoding="utf-8").strip()

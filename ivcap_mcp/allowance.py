@@ -12,7 +12,7 @@ MOST_CALLERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Allowance:
     """What each caller may do.
 
     Attributes:
@@ -39,7 +39,7 @@ class _Use:
 class Uses:
     """What callers have used."""
 
-    limits: Limits
+    limits: Allowance
     _uses: OrderedDict[str, _Use] = field(default_factory=OrderedDict)
 
     def enter(self, mark: str) -> float:
