@@ -15,9 +15,9 @@ from mcp.server.auth.provider import AccessToken
 from starlette.applications import Starlette
 
 from ivcap_mcp import uploads
+from ivcap_mcp.allowance import Allowance, Uses
 from ivcap_mcp.auth.caller import Caller, Gate, Refused, bearer
 from ivcap_mcp.auth.seat import CALLER
-from ivcap_mcp.allowance import Allowance, Uses
 from ivcap_mcp.server import IvcapServer
 from ivcap_mcp.tenants import Full
 

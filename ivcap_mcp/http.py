@@ -15,11 +15,12 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 
 from ivcap_client.exception import ConfigError
+from ivcap_mcp import connections
+from ivcap_mcp.allowance import Allowance
 from ivcap_mcp.auth.caller import Anybody, Gate
 from ivcap_mcp.auth.seat import Seat, Seats
 from ivcap_mcp.auth.static import TokenGate
 from ivcap_mcp.door import Door, OneServer
-from ivcap_mcp.allowance import Allowance
 from ivcap_mcp.secret import kept_secret
 from ivcap_mcp.server import IvcapServer, build_server
 from ivcap_mcp.settings import Settings
@@ -163,11 +164,7 @@ async def serve_http(
     # Inherited by connections: asyncio sets it only on sockets that name their protocol, and `create_server`'s do not.
     # Without it each small answer waits 40 ms for the client's delayed ACK.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # h11, since httptools leaves blanks at the end of header values, which the protocol's headers must not have.
-    config = uvicorn.Config(
-        app, http="h11", log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN
-    )
-    await _Uvicorn(config, app, linger, on_ready).serve([bound])
+    await _Uvicorn(connections.config(app, DRAIN), app, linger, on_ready).serve([bound])
 
 
 def own_token(folder: Path) -> str:

@@ -15,10 +15,10 @@ from ivcap_mcp.cli.tokens import default_file
 from ivcap_mcp.secret import kept_secret
 
 if TYPE_CHECKING:
+    from ivcap_mcp.allowance import Allowance
     from ivcap_mcp.auth.caller import Gate
     from ivcap_mcp.auth.seat import Seats
     from ivcap_mcp.door import Door
-    from ivcap_mcp.allowance import Allowance
     from ivcap_mcp.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

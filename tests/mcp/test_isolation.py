@@ -17,12 +17,12 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from ivcap_client import IVCAP
+from ivcap_mcp.allowance import Allowance
 from ivcap_mcp.auth.caller import mark_of
 from ivcap_mcp.auth.exchange import Exchange, ExchangeSeats
 from ivcap_mcp.auth.oauth import OAuthGate, Rules
 from ivcap_mcp.auth.seat import PassThroughSeats, Seats
 from ivcap_mcp.http import group_app
-from ivcap_mcp.allowance import Allowance
 from ivcap_mcp.settings import Settings
 from tests.mcp.accounts import Accounts, platforms
 from tests.mcp.clients import http_client, listed, text
