@@ -30,7 +30,11 @@ from tests.mcp.hosting import app_hosted
 from tests.mcp.issuing import Issuer, issuing
 from tests.mcp.tasking import Tasking, ask, ended, started
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    # What legacy clients do is deprecated and tested all the same.
+    pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning"),
+]
 
 ME = "http://127.0.0.1/mcp"
 TOOL = "plain"
