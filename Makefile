@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= auto
 
-.PHONY: demo test lint format interop conformance bench soak docs lock clean build
+.PHONY: demo test lint format interop conformance bench soak fuzz docs lock clean build
 
 demo: $(READY)
 	$(BIN)/ivcap-mcp demo --out build/demo
@@ -35,6 +35,9 @@ bench: $(READY)
 soak: $(READY)
 	IVCAP_TEST_FULL=1 $(BIN)/python -m pytest tests/mcp/test_behaviour.py
 	$(BIN)/python -m tests.soak $(SOAK)
+
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz $(FUZZ)
 
 docs: $(READY) build/docs-venv/.ready
 	build/docs-venv/bin/mkdocs build --strict --site-dir build/site
