@@ -20,7 +20,7 @@ MOST_LINE = 16 * 1024 * 1024
 """Bytes of one message: text of the largest size that a tool takes, escaped as badly as can be, fits with ease."""
 PIECE = 64 * 1024
 
-_NUMBER = rb'"id"\s*:\s*("[^"\\]{1,200}"|-?\d{1,18})'
+_NUMBER = rb'"id"\s*:\s*("[^"\\\x00-\x1f]{1,200}"|-?\d{1,18})'
 _FIRST = re.compile(rb'\s*\{\s*(?:"(?:jsonrpc|method)"\s*:\s*"[^"\\]{0,200}"\s*,\s*){0,2}' + _NUMBER)
 _LAST = re.compile(_NUMBER + rb'\s*(?:,\s*"(?:jsonrpc|method)"\s*:\s*"[^"\\]{0,200}"\s*){0,2}\}\s*$')
 _TOO_LONG = "too long"

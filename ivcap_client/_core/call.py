@@ -67,6 +67,7 @@ class _Exchange:
     async def run(self, send: Send) -> Response:
         while True:
             self.attempt += 1
+            await kept_fresh(self.port, self.request)
             prepared = authorised(self.port.target, self._clipped())
             failure: IvcapError
             try:
@@ -130,6 +131,13 @@ class _Exchange:
                 )
             self.redirects = MOST_REDIRECTS  # one step of this kind, and no other after it
         return dataclasses.replace(self.request, target=to, query=())
+
+
+async def kept_fresh(port: Port, request: Request) -> None:
+    """Renew a credential that is about to end, before it is refused; whoever needs it meanwhile shares that."""
+    due = getattr(port.target.auth, "due", None)
+    if due is not None and not is_foreign(port.target, request.target) and due():
+        await port.once("keep fresh", port.target.auth.keep_fresh)  # type: ignore[attr-defined]
 
 
 async def renewed(port: Port, sent: Request) -> bool:

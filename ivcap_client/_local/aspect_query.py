@@ -36,6 +36,7 @@ _ORDER = {
     "policy": "policy",
     "account": "account",
     "created_by": "asserter",
+    "content_type": "content_type",
     "asserter": "asserter",
     "retracted_by": "coalesce(retracter, '')",
     "replaces": "coalesce(replaces, '')",

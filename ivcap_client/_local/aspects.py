@@ -68,6 +68,8 @@ def replace_aspect(platform: LocalPlatform, request: Request) -> Response:
 def _write(platform: LocalPlatform, request: Request, write: Any) -> Response:
     query = parameters(request)
     entity, schema = _name(query, "entity"), _name(query, "schema")
+    if not schema.startswith("urn:"):
+        raise invalid("schema", "a URN is expected, such as urn:example:schema:measurement.1", schema)
     policy = query.get("policy") or None
     if policy is not None and not policy.startswith("urn:"):
         raise invalid("policy", "a URN is expected", policy)

@@ -39,7 +39,7 @@ MOST_HELD = 20.0
 """Seconds a job request may be held, whatever its `Timeout` says."""
 
 _BLOB = re.compile(r"/1/artifacts/[^/]+/blob\Z")
-_EVENTS = re.compile(r"/1/(?:services2/[^/]+/)?jobs/([^/]+)/events\Z")
+_EVENTS = re.compile(r"/1/services2/([^/]+)/jobs/([^/]+)/events\Z")
 _JOBS = re.compile(r"/1/services2/[^/]+/jobs\Z")
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 _FROM_US = {"x-base-url", "ivcap-job-id"}
@@ -126,7 +126,7 @@ class Gateway:
     async def _data(self, exchange: Exchange, path: str, base: str) -> None:
         plain = unquote(path)
         if exchange.method == "GET" and (found := _EVENTS.match(plain)):
-            await self._events(exchange, found[1])
+            await self._events(exchange, found[1], found[2])
         elif exchange.method == "GET" and _BLOB.match(plain):
             await self._download(exchange, path, base)
         elif exchange.method == "PATCH" and _BLOB.match(plain):

@@ -12,17 +12,47 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from .._core.messages import BlockingBody, Request, Response
-from . import artifacts, aspects, blobs, job_reads, jobs, routes, services, times
+from . import (
+    artifacts,
+    aspects,
+    blobs,
+    job_reads,
+    jobs,
+    legacy_services,
+    openapi,
+    queues,
+    routes,
+    service_writes,
+    services,
+    times,
+    unserved,
+    user_secrets,
+)
 from .bodies import WholeBody
 from .catalogue import Catalogue
+from .event_query import EventQuery
 from .job_record import LocalJob
-from .refusals import Refusal, disk, not_here
+from .listing import BadOrder
+from .refusals import Refusal, disk, invalid, not_here
 from .store import Store
 from .uploads import SourceFailed
 
 log = logging.getLogger(__name__)
 
-HANDLERS = (artifacts, aspects, blobs, jobs, job_reads, services)
+HANDLERS = (
+    artifacts,
+    aspects,
+    blobs,
+    jobs,
+    job_reads,
+    legacy_services,
+    openapi,
+    queues,
+    service_writes,
+    services,
+    unserved,
+    user_secrets,
+)
 """The modules whose handlers are routed; importing them registers them."""
 
 IN_PROCESS = "http://ivcap.localhost"
@@ -56,8 +86,8 @@ class Runners(Protocol):
         A description is `{"tool": …, "service": …, "digest": …, "described_at": …}`.
         """
 
-    def follow(self, job: LocalJob, after: str | None, *, timeout: float | None = None) -> BlockingBody:
-        """Return the events of a running job after SeqID `after`, as server-sent events until the job ends."""
+    def follow(self, job: LocalJob, asked: EventQuery, *, timeout: float | None = None) -> BlockingBody:
+        """Return the events of a running job that were asked for, as server-sent events until the job ends."""
 
     def cancel(self, job: LocalJob) -> None:
         """End a job as `error`, now."""
@@ -116,6 +146,8 @@ class LocalPlatform:
             return response
         except Refusal as refusal:
             return refusal.response
+        except BadOrder as problem:
+            return invalid("order-by", str(problem), problem.name).response
         except SourceFailed as failed:
             raise failed.__cause__ or failed from None
         except (OSError, sqlite3.Error) as problem:
@@ -190,7 +222,7 @@ class LocalPlatform:
 
     def _unrouted(self, method: str, path: str) -> Refusal:
         others = ", ".join(routes.methods(path))
-        instead = f"here there is {others}" if others else "a deployment may (set IVCAP_URL)"
+        instead = f"here there is {others}" if others else unserved.instead(path)
         return not_here(f"the embedded platform does not serve {method} {path[:200]}; {instead}")
 
     def _failed(self, request: Request, problem: OSError | sqlite3.Error) -> Response:

@@ -119,12 +119,22 @@ class Sidecar:
             await self._dispatcher.finish_from(run, "succeeded", kind, exchange.pieces())
 
     async def _secret(self, exchange: Exchange, tool: Tool) -> None:
-        name = dict(exchange.query).get("secret-name", "")
-        value = secrets_kept.value(self._dispatcher.base_dir, tool.spec, name)
-        if value is None:
-            await fail(exchange, 404, f"the service {tool.spec.name} has no secret {name!r}")
+        query = dict(exchange.query)
+        name = query.get("secret-name", "")
+        if name not in tool.spec.secrets:
+            told = (
+                f"the service {tool.spec.name} does not declare the secret {name!r}; it gets none it does not declare"
+            )
+            await fail(exchange, 403, told)
+            return
+        found = await self._dispatcher.disk(
+            secrets_kept.find, self._dispatcher.base_dir, name, query.get("secret-type")
+        )
+        if found is None:
+            await fail(exchange, 404, f"there is no secret {name!r}; its user sets it with POST /1/secrets", id=name)
         else:
-            await send_json(exchange, 200, {"secret-name": name, "secret-value": value, "expiry-time": 0})
+            told_of = {"secret-name": name, "secret-value": found.value, "expiry-time": found.expires}
+            await send_json(exchange, 200, told_of)
 
     async def _data(self, exchange: Exchange, tool: Tool, path: str, plain: str, prefix: str) -> None:
         job = self._job_of(exchange, tool)
