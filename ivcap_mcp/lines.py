@@ -111,7 +111,10 @@ def complaint(error: Exception) -> t.JSONRPCError | None:
 def _id(head: bytes, tail: bytes) -> int | str | None:
     """The request's id, where it stands before or after everything else."""
     found = _FIRST.match(head) or _LAST.search(tail[-1000:])
-    return _known(json.loads(found[1].decode("utf-8", "replace"))) if found else None
+    try:
+        return _known(json.loads(found[1].decode("utf-8", "replace"))) if found else None
+    except ValueError:  # 007 is no number
+        return None
 
 
 def _known(value: object) -> int | str | None:

@@ -75,6 +75,7 @@ BAD: list[tuple[bytes, int | None, int]] = [
     (b"5\n", None, -32600),
     (b'{"jsonrpc": "2.0", "id": true, "method": 5}\n', None, -32600),
     (b'{"jsonrpc": "2.0", "id": "a\x01b", "method": nothing}\n', None, -32700),
+    (b'{"jsonrpc": "2.0", "id": 007, "method": "ping"}\n', None, -32700),
     (b'{"too long": 1, "id": true}\n', None, -32600),
     (b'{"jsonrpc": "2.0", "id": [1], "method": "ping", "params": 1}\n', None, -32600),
     (b'[{"jsonrpc":"2.0","id":5,"method":"ping"},{"jsonrpc":"2.0","id":6,"method":"ping"}]\n', None, -32600),
