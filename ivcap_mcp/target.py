@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ivcap_client import IVCAP, LocalIVCAP
 from ivcap_client.exception import ConfigError
@@ -19,6 +19,12 @@ if TYPE_CHECKING:  # the embedded platform, which is what most begin with, needs
 
 KEYS = "IVCAP_"
 TOKENS = ("IVCAP_JWT", "IVCAP_JWT_FILE")
+
+
+class Auth(Protocol):
+    """What puts a credential on a request."""
+
+    def apply(self, headers: dict[str, str]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +188,15 @@ def credential_of(target: Target, env: Mapping[str, str]) -> Credential:
     return NOBODY if target.inside else credential(target.url, env, state_dir(env), target.context)
 
 
-def connect(options: Options, env: Mapping[str, str]) -> Connected:
+def connect(options: Options, env: Mapping[str, str], auth: Auth | None = None) -> Connected:
     """The platform's client, for what the options and the environment say.
 
     A missing login is no error here: whoever calls a tool is told what to run, and need not start the server again.
+
+    Args:
+        options: What the command line says.
+        env: The `IVCAP_*` variables.
+        auth: As whom a deployment is asked, instead of what fits it; nothing for the embedded platform.
 
     Raises:
         ConfigError: The options and the environment contradict each other.
@@ -203,6 +214,10 @@ def connect(options: Options, env: Mapping[str, str]) -> Connected:
                 f"{name} is for the embedded platform, but {target.by} names {target.url} as the target: "
                 f"leave out {name}, or unset IVCAP_URL and IVCAP_BASE_URL"
             )
+    if auth is not None:
+        host = {"host": target.context.host} if target.context is not None and target.context.host else {}
+        client = IVCAP(target.url, auth=auth, headers=host, foreign_data=options.foreign_data)
+        return Connected(client, target.url, f"{target.url} ({target.by})")
     found = credential_of(target, env)
     client = IVCAP(target.url, auth=found.auth, headers=found.headers, foreign_data=options.foreign_data)
     return Connected(client, target.url, f"{target.url} ({target.by}; {found.told})")
