@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from ivcap_client.schemas.keywords import Node
+from ivcap_client.schemas.kinds import ALL, conjuncts
+from ivcap_client.schemas.reading import MOST_BYTES, Schema, SchemaRefused, read
+
 from .schemas.folding import fold
 from .schemas.keys import portable_names, tells_apart
-from .schemas.keywords import Node
-from .schemas.kinds import ALL, conjuncts
 from .schemas.publishing import MOST_DEPTH, Publisher, TooLarge
-from .schemas.reading import MOST_BYTES, Schema, SchemaRefused, read
 from .schemas.renaming import Renaming
 from .schemas.shapes import described
 
@@ -51,7 +52,8 @@ class PublishedSchema:
 def publish(original: Mapping[str, Any]) -> PublishedSchema:
     """Return the published form of a service's input schema.
 
-    Never stricter than the original, except that null is not offered.
+    Never stricter than the original, except that null is not offered, and that where alternatives at the root leave
+    properties open which others of them declare, the declared form is what is shown.
 
     Raises:
         SchemaRefused: The schema is larger than 256 kB, nested deeper than 500 levels, or not JSON.

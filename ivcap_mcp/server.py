@@ -83,7 +83,7 @@ def build_server(ivcap: IVCAP, settings: Settings) -> IvcapServer:
     server.add_request_handler("tasks/update", UpdateParams, of_tasks.update)
     server.add_request_handler("tasks/cancel", TaskParams, of_tasks.cancel)
     if settings.confirm:
-        server.middleware.append(confirm.boundary(server.name, settings.state_dir))
+        server.middleware.append(confirm.boundary(server.name, settings.state_dir, settings.secret))
     server.add_notification_handler("notifications/initialized", t.NotificationParams, backend.changes.joined)
     server.backend, server.followers, server.subscriptions, server.tasks = backend, followers, subscriptions, of_tasks
     return server
@@ -109,7 +109,7 @@ class _Handlers:
         return t.ListToolsResult(tools=shown, next_cursor=after, ttl_ms=ttl, cache_scope="private")
 
     async def list_prompts(self, ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListPromptsResult:
-        found = [prompt.definition for prompt in prompts.PROMPTS]
+        found = [prompt.definition for prompt in prompts.offered(self._backend)]
         return t.ListPromptsResult(prompts=found, ttl_ms=3_600_000, cache_scope="public")
 
     async def get_prompt(self, ctx: Context, params: t.GetPromptRequestParams) -> t.GetPromptResult:

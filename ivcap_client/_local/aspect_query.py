@@ -35,6 +35,7 @@ _ORDER = {
     "policy": "policy",
     "account": "account",
     "created_by": "asserter",
+    "content_type": "content_type",
     "asserter": "asserter",
     "retracted_by": "coalesce(retracter, '')",
     "replaces": "coalesce(replaces, '')",
@@ -63,6 +64,7 @@ class AspectQuery:
         order_by: Comma list of names; an unknown one is a key of the content.
         descending: Direction.
         content: Whether the content is wanted.
+        only: A further condition, for who may not see everything.
     """
 
     entity: str | None = None
@@ -73,6 +75,7 @@ class AspectQuery:
     order_by: str | None = None
     descending: bool = True
     content: bool = True
+    only: Where | None = None
 
 
 def find(
@@ -108,6 +111,8 @@ def _where(query: AspectQuery) -> Where:
         where = where.plus("valid_from <= ?", query.at).plus("valid_to IS NULL OR valid_to > ?", query.at)
     if query.entity is not None:
         where = where.plus("entity = ?", query.entity)
+    if query.only is not None:
+        where = Where(where.parts + query.only.parts, where.values + query.only.values)
     if query.condition is not None:
         text, values = filters.sql(query.condition, FIELDS)
         where = where.plus(text, *values)

@@ -17,6 +17,7 @@ from .aspect_store import AspectStore
 from .building import Progress, boot, transaction
 from .index import Connection, Index
 from .job_store import JobStore
+from .queue_store import QueueStore
 
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "fuse.sshfs", "glusterfs"}
 
@@ -43,6 +44,7 @@ class Store:
         self.aspects = AspectStore(self)
         self.artifacts = ArtifactStore(self)
         self.jobs = JobStore(self)
+        self.queues = QueueStore(self.hidden / "queues", now)
 
     @property
     def index(self) -> Index:
