@@ -9,10 +9,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from ivcap_client.schemas.limits import sizes_of, too_much
+from ivcap_client.schemas.reading import Schema, read
+
 from .schema import WRAPPED, PublishedSchema, restore
 from .schemas.examples import Sampler
-from .schemas.limits import sizes_of, too_much
-from .schemas.reading import Schema, read
 from .schemas.renaming import Renaming
 from .schemas.repairing import Repair
 from .schemas.telling import MOST_COMPLAINTS, Complaint, Teller
@@ -64,7 +65,9 @@ def check(arguments: Any, original: Schema, *, published: PublishedSchema | None
     refused = too_much(arguments)
     if refused is not None:
         return [Complaint("", *refused)]
-    from .schemas.checking import errors  # jsonschema takes 0.1 s to import, which listing tools need not wait for
+    from ivcap_client.schemas.checking import (
+        errors,  # jsonschema takes 0.1 s to import, which listing tools need not wait for
+    )
 
     doc = read(original)
     found, _ = errors(doc, arguments, sizes_of(arguments))
@@ -101,7 +104,7 @@ def example(original: Schema) -> Any:
     It has what is required, or a few of the optional properties if nothing is; values are the schema's own examples,
     defaults and listed values where there are any. In original names: `ivcap_mcp.schema.present` makes a call of it.
     """
-    from .schemas.checking import errors
+    from ivcap_client.schemas.checking import errors
 
     doc = read(original)
     for choice in range(_MOST_TRIES):
@@ -118,7 +121,7 @@ def example(original: Schema) -> Any:
 
 def unchecked(original: Schema) -> list[str]:
     """Return what of a schema `check` leaves to the service, one sentence each, for describe_service."""
-    from .schemas.checking import unchecked_patterns
+    from ivcap_client.schemas.checking import unchecked_patterns
 
     doc = read(original)
     told = [f"the pattern {one_line(pattern, 100)} is not checked here" for pattern in unchecked_patterns(doc)[:10]]

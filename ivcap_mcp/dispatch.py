@@ -11,6 +11,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
 from ivcap_client.exception import IvcapError
+from ivcap_client.schemas.reading import Doc, read
 from ivcap_mcp import arguments, calls, confirm, profiles, tasks
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.catalog import Entry
@@ -18,7 +19,6 @@ from ivcap_mcp.errors import ToolError, as_result, tool_error, unknown_tool
 from ivcap_mcp.inputs import request_for
 from ivcap_mcp.progress import Telling
 from ivcap_mcp.request import Request
-from ivcap_mcp.schemas.reading import Doc, read
 from ivcap_mcp.tasks import Tasks
 from ivcap_mcp.text import clip
 from ivcap_mcp.tools import Builtin

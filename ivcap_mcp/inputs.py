@@ -6,11 +6,11 @@ from typing import Any
 
 import anyio
 
+from ivcap_client.schemas.reading import read
 from ivcap_mcp import arguments
 from ivcap_mcp.catalog import Entry
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.schema import present
-from ivcap_mcp.schemas.reading import read
 
 
 async def request_for(entry: Entry, given: dict[str, Any]) -> Any:

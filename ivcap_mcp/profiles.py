@@ -16,7 +16,8 @@ from typing import Any, Final
 
 import mcp_types as t
 
-from .schemas.keywords import Node
+from ivcap_client.schemas.keywords import Node
+
 from .schemas.shapes import described, is_anything, shown
 
 PROFILES: Final = ("claude", "openai", "openai-strict", "gemini", "plain")

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from ivcap_client.schemas.keywords import Node
+from ivcap_client.schemas.kinds import ALL, conjuncts
+from ivcap_client.schemas.reading import MOST_BYTES, Schema, SchemaRefused, read
+
 from .schemas.folding import fold
 from .schemas.keys import portable_names, tells_apart
-from .schemas.keywords import Node
-from .schemas.kinds import ALL, conjuncts
 from .schemas.publishing import MOST_DEPTH, Publisher, TooLarge
-from .schemas.reading import MOST_BYTES, Schema, SchemaRefused, read
 from .schemas.renaming import Renaming
 from .schemas.shapes import described
 

@@ -1,5 +1,4 @@
-"""How `ivcap_mcp.schema` and `ivcap_mcp.arguments` read, publish and check the schemas of services.
+"""How `ivcap_mcp.schema` and `ivcap_mcp.arguments` publish the schemas of services and speak about them.
 
-`reading` makes of an untrusted schema a `Doc`: a well-formed 2020-12 schema of our own, in which nothing is malformed,
-remote or endless. Everything else works on that.
+All of it works on the `Doc` that `ivcap_client.schemas.reading` makes of an untrusted schema.
 """

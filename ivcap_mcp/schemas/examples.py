@@ -7,10 +7,11 @@ import math
 from collections.abc import Iterable
 from typing import Any, Final
 
+from ivcap_client.schemas.keywords import Node
+from ivcap_client.schemas.kinds import ALL, KindsOf, allows, conjuncts
+from ivcap_client.schemas.reading import Doc
+
 from .keys import SCHEMA_KEY
-from .keywords import Node
-from .kinds import ALL, KindsOf, allows, conjuncts
-from .reading import Doc
 from .scalars import tightest, values
 from .shapes import plain_kinds
 

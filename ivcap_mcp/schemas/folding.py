@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from ivcap_client.schemas.keywords import Node
+
 from ..text import clip
-from .keywords import Node
 from .shapes import any_of, anything, shown, united
 
 _MOST_SENTENCE: Final = 300

@@ -8,9 +8,9 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any, Final
 
-from .keywords import Node
-from .kinds import KindsOf, conjuncts
-from .reading import Doc
+from ivcap_client.schemas.keywords import Node
+from ivcap_client.schemas.kinds import KindsOf, conjuncts
+from ivcap_client.schemas.reading import Doc
 
 SCHEMA_KEY: Final = "$schema"
 """The property by which IVCAP requests name their own type; fixed by the service, so a model need not see it."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ivcap_client.schemas.keywords import Node
+from ivcap_client.schemas.kinds import NONE, conjuncts
+
 from ..text import one_line
 from .keys import SCHEMA_KEY, pin
-from .keywords import Node
-from .kinds import NONE, conjuncts
 from .scalars import tightest, values
 from .shapes import described, is_anything, shown
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from .keywords import Node
-from .kinds import target
-from .reading import Doc
+from ivcap_client.schemas.keywords import Node
+from ivcap_client.schemas.kinds import target
+from ivcap_client.schemas.reading import Doc
 
 Nodes: TypeAlias = tuple[Node, ...]
 

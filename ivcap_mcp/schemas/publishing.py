@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from ivcap_client.schemas.keywords import ANNOTATIONS, Node
+from ivcap_client.schemas.kinds import KindsOf, conjuncts
+from ivcap_client.schemas.reading import Doc
+
 from ..text import one_line
 from .keys import tells_apart
-from .keywords import ANNOTATIONS, Node
-from .kinds import KindsOf, conjuncts
 from .objects import object_of
-from .reading import Doc
 from .scalars import number, string, tightest, values
 from .shapes import any_of, anything, bare, described, is_anything, is_clean, plain_kinds, shown
 

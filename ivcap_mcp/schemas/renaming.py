@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ivcap_client.schemas.kinds import KindsOf
+from ivcap_client.schemas.reading import Doc
+
 from .keys import SCHEMA_KEY, required_pin
-from .kinds import KindsOf
 from .places import Nodes, Places
-from .reading import Doc
 
 # Arguments may be 64 levels deep; what lies deeper is refused by the check, so it is left as it is here.
 _MOST_LEVELS: Final = 70

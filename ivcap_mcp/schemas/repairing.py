@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .kinds import KindsOf
-from .limits import too_much
+from ivcap_client.schemas.kinds import KindsOf
+from ivcap_client.schemas.limits import too_much
+from ivcap_client.schemas.reading import Doc
+
 from .places import Nodes, Places
-from .reading import Doc
 
 
 class Repair:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable
 from typing import Any, Final
 
-from .keywords import Node, equal_key
-from .kinds import allows
-from .patterns import is_portable
+from ivcap_client.schemas.keywords import Node, equal_key
+from ivcap_client.schemas.kinds import allows
+from ivcap_client.schemas.patterns import is_portable
+
 from .shapes import is_clean, shown
 
 # Formats every client knows or ignores; others are said in words.

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from ivcap_client.schemas.keywords import Node, equal_key
+from ivcap_client.schemas.kinds import Kinds
+
 from ..text import MOST_PARAMETER, clip, stripped
-from .keywords import Node, equal_key
-from .kinds import Kinds
 
 # Number stands for integer too; null is never published.
 KINDS = ("string", "number", "integer", "boolean", "object", "array")

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from ivcap_client.schemas.keywords import Node
+from ivcap_client.schemas.kinds import KindsOf, conjuncts
+from ivcap_client.schemas.reading import Doc
+
 from ..text import clip, one_line
 from .keys import SCHEMA_KEY
-from .keywords import Node
-from .kinds import KindsOf, conjuncts
-from .reading import Doc
 from .wording import given, wanted
 
 if TYPE_CHECKING:

@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ivcap_client.schemas.keywords import Node
+from ivcap_client.schemas.kinds import KindsOf, conjuncts, kind_of
+from ivcap_client.schemas.reading import Doc
+
 from ..text import clip, one_line
-from .keywords import Node
-from .kinds import KindsOf, conjuncts, kind_of
-from .reading import Doc
 from .scalars import values
 from .shapes import plain_kinds, shown
 
