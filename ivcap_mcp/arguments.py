@@ -82,7 +82,7 @@ def wrong_places(arguments: Any, original: Schema) -> list[str]:
     """JSON Pointers of what of an input the service's own schema does not accept; a missing property's own place."""
     if too_much(arguments) is not None:
         return []
-    from .schemas.checking import errors
+    from ivcap_client.schemas.checking import errors
 
     found, _ = errors(read(original), arguments, sizes_of(arguments))
     places: list[str] = []

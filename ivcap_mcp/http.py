@@ -83,6 +83,10 @@ class _Door:
         elif self._tokens and not self._known(scope):
             told = {"error": "a bearer token is needed: the server printed it when it started"}
             await _json(send, 401, told, (b"www-authenticate", b'Bearer realm="ivcap-mcp"'))
+        elif scope["method"] == "GET" and (session := _session(scope)):
+            # The stream on which a legacy client hears of changes: as long as it is open, somebody reads.
+            with self._server.backend.changes.read_by(session):
+                await self._app(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -100,6 +104,11 @@ class _Door:
             await _json(send, 503, {"status": "stopping" if backend.stopping else "the platform does not answer"})
         else:
             await _json(send, 200, {"status": "ready"})
+
+
+def _session(scope: Scope) -> str:
+    """The legacy session a request names; empty without."""
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"mcp-session-id"), "")
 
 
 async def _json(send: Send, status: int, value: object, *headers: tuple[bytes, bytes]) -> None:

@@ -120,9 +120,7 @@ class Records:
         if job.record.result_content_urn:
             found.edges.append(Edge(urn, PRODUCED, job.record.result_content_urn, "record of the job"))
         named = [one for one in urns_in(job.record.result) if one not in given and one != urn]
-        found.edges += [
-            Edge(urn, NAMED if kind_of(one) == "artifact" else ASKED, one, "result of the job") for one in named
-        ]
+        found.edges += [Edge(urn, ASKED if kind_of(one) == "job" else NAMED, one, "result of the job") for one in named]
         await self._stated(found, entity=urn)
         await self._stated(found, schema=JOBS, content_path=f'$.parent ? (@ == "{urn}")')
 
