@@ -146,7 +146,7 @@ class Backend:
             ToolError: No such job.
         """
         urn = named if named.startswith("urn:") else await self._submitted(named, request)
-        if kind_of(urn) != "job" or not is_urn(urn):
+        if kind_of(urn) != "job" or not is_urn(urn) or urn.endswith(":"):
             raise no_job_at_all(named)
         service = self.journal.known_service_of(urn) or self._services.get(urn)
         if service is None:

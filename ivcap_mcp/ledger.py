@@ -25,7 +25,7 @@ class Entry:
             was ordered; `again`: given up for another submission with the same order; `ordered`.
         job: URN of the job.
         by: How the job is known: from the `reply`, by its `order`, or by its `content` alone.
-        note: How the last call ended: `open`, `handle`, `cancelled`, `cut`, `delivered`, `ended`; `gone`: so has the job.
+        note: How the last call ended: `open`, `handle`, `cancelled`, `cut`, `delivered`, `ended`, `gone`.
         owner: The server of the last call.
         until: When the last call is over at the latest.
     """

@@ -13,7 +13,7 @@ ADDRESS = re.compile(r"(127\.0\.0\.1:\d+/s/)[\w-]+")
 # What the library and its HTTP server and client say of their own work, as `time LEVEL (logger): text`, and access
 # lines as uvicorn and others write them. Warnings and errors of the same loggers are kept.
 _OWN = re.compile(
-    r"\S+ (?:DEBUG|INFO) \((?:access|app(?:\.\w+)*|asyncio|executor|httpcore(?:\.\w+)*|httpx|uvicorn(?:\.\w+)*|wrapper)\):"
+    r"\S+ (?:DEBUG|INFO) \((?:access|app|asyncio|executor|httpcore|httpx|uvicorn|wrapper)(?:\.\w+)*\):"
     r"|INFO: +(?:Started|Waiting|Application|Uvicorn|Shutting|Finished|\d)"
 )
 _ACCESS = re.compile(r'"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) \S+(?: HTTP/[\d.]+)?" \d{3}\b')
