@@ -4,15 +4,17 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-WORKERS ?= auto
+# Many tests wait for processes, so more of them than cores go on at once.
+WORKERS ?= 4
 
-.PHONY: demo test lint format interop conformance bench soak docs lock clean build
+.PHONY: demo test lint format interop conformance bench soak fuzz docs lock clean build
 
 demo: $(READY)
 	$(BIN)/ivcap-mcp demo --out build/demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/interop --ignore tests/conformance --ignore tests/benchmarks
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/interop --ignore tests/conformance --ignore tests/benchmarks \
+		--ignore tests/docs/test_recordings.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -33,10 +35,15 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
 
 soak: $(READY)
-	IVCAP_TEST_FULL=1 $(BIN)/python -m pytest tests/mcp/test_behaviour.py
+	$(if $(filter --quick,$(SOAK)),,IVCAP_TEST_FULL=1 $(BIN)/python -m pytest tests/mcp/test_behaviour.py)
 	$(BIN)/python -m tests.soak $(SOAK)
 
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz $(FUZZ)
+
+# The recorded sessions are held against what the commands say today; that runs long ones, so it is no part of `make test`.
 docs: $(READY) build/docs-venv/.ready
+	$(BIN)/python -m pytest tests/docs/test_recordings.py
 	build/docs-venv/bin/mkdocs build --strict --site-dir build/site
 
 build: $(READY)

@@ -13,9 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ivcap_client import exception as exception
+    from ivcap_client import platform as platform
+    from ivcap_client import schema as schema
     from ivcap_client.artifact import Artifact, LocalFileArtifact
     from ivcap_client.aspect import Aspect, LocalAspect
     from ivcap_client.auth import BasicAuth, BearerAuth, NoAuth, RefreshingAuth
+    from ivcap_client.gathering import gather, gather_async
     from ivcap_client.ivcap import IVCAP
     from ivcap_client.job import Event, Job, JobStatus
     from ivcap_client.local import LocalIVCAP
@@ -41,7 +45,12 @@ _HOMES = {
     "RefreshingAuth": "auth",
     "Service": "service",
     "URN": "urns",
+    "gather": "gathering",
+    "gather_async": "gathering",
 }
+
+_MODULES = ("schema", "exception", "platform")
+"""Modules that need no import of their own: `ivcap_client.exception.JobFailed`."""
 
 __all__ = [
     "IVCAP",
@@ -60,11 +69,15 @@ __all__ = [
     "RefreshingAuth",
     "Service",
     "__version__",
+    "gather",
+    "gather_async",
 ]
 
 
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{home}"), name)

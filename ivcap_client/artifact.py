@@ -37,6 +37,8 @@ class TemporaryPath(type(Path())):  # type: ignore[misc]
 class Artifact(Handle[ArtifactRecord]):
     """Handle of one artifact."""
 
+    _read_record = staticmethod(artifacts.artifact_record)
+
     @property
     def name(self) -> str | None:
         """Display name."""

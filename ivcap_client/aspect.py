@@ -16,6 +16,8 @@ __all__ = ["Aspect", "AspectRecord", "LocalAspect"]
 class Aspect(Handle[AspectRecord]):
     """Handle of one aspect. Aspects never change: what looks like a change is a new one that replaces the old."""
 
+    _read_record = staticmethod(aspects.aspect_record)
+
     @property
     def entity(self) -> str:
         """URN the statement is about."""

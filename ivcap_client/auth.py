@@ -84,8 +84,11 @@ class RefreshingAuth:
 def identity_of(auth: object) -> str:
     """Who a credential stands for, hashed: the same after it was renewed where it says who that is.
 
-    A JSON web token says so by issuer, subject and account; of any other credential its own hash is the answer.
+    A credential that knows says so itself (`identity`), a JSON web token by issuer, subject and account; of any other
+    its own hash is the answer.
     """
+    if known := getattr(auth, "identity", ""):
+        return hashlib.sha256(str(known).encode()).hexdigest()
     headers: dict[str, str] = {}
     getattr(auth, "apply", headers.update)(headers)
     told = headers.get("authorization", "") or repr(sorted(headers.items()))

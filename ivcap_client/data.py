@@ -12,8 +12,9 @@ from ivcap_client._core import artifacts, aspects, search
 from ivcap_client._core.artifacts import ArtifactRecord
 from ivcap_client._core.aspects import AspectQuery, AspectRecord
 from ivcap_client._core.pages import Listing
-from ivcap_client._core.port import Port, run
+from ivcap_client._core.port import run
 from ivcap_client._core.search import SearchResult
+from ivcap_client._faces.face import Face
 from ivcap_client.artifact import Artifact
 from ivcap_client.aspect import Aspect
 from ivcap_client.paging import Pager
@@ -23,11 +24,8 @@ __all__ = ["Data"]
 Content = Mapping[str, Any]
 
 
-class Data:
+class Data(Face):
     """The part of `IVCAP` that needs no service."""
-
-    _port: Port
-    _async_port: Port
 
     # Artifacts
 
@@ -245,6 +243,3 @@ class Data:
 
     def _aspect(self, record: AspectRecord) -> Aspect:
         raise NotImplementedError
-
-    def _pager(self, fetch: Any, wrap: Any, limit: int | None, cursor: str | None = None) -> Pager[Any]:
-        return Pager((self._port, self._async_port), fetch, wrap, limit, cursor)

@@ -8,6 +8,7 @@
   ProtocolError          an answer came that we cannot read; names the field
   IvcapApiError          refused; has .operation, .status_code, .content, .detail, .hint
     NotAuthorizedException (401, 403)   ResourceNotFound (404)   Conflict (409)
+      NotSignedIn        there is no usable login, or signing in failed; nothing was asked of the platform
     TooManyRequests* (429)   ServerError* (5xx)                  (*retryable)
     HttpException        kept for programs that name it
   JobFailed, JobTimeout  carry the job as last seen (JobTimeout is also a TimeoutError)
@@ -41,6 +42,7 @@ __all__ = [
     "NotAuthorizedException",
     "NotConnected",
     "NotInLocalMode",
+    "NotSignedIn",
     "ProtocolError",
     "ResourceNotFound",
     "ServerError",
@@ -138,6 +140,17 @@ def _rebuild(kind: type[IvcapApiError], args: tuple[Any, ...], state: dict[str, 
 
 class NotAuthorizedException(IvcapApiError):
     """401: the credential is missing or not accepted. 403: it does not permit this."""
+
+
+class NotSignedIn(NotAuthorizedException):
+    """There is no usable login, or signing in failed; `hint` says what to run. The platform itself was not asked."""
+
+    def __init__(self, operation: str, status_code: int = 401, content: object = None, *rest: Any, **more: Any) -> None:
+        super().__init__(operation, status_code, content, *rest, **more)
+
+    def __str__(self) -> str:
+        told = f"could not {self.operation}: {self.detail}"
+        return f"{told}. {self.hint}" if self.hint else told
 
 
 class ResourceNotFound(IvcapApiError):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import ivcap_client
 from ivcap_client._core.port import Port
+from ivcap_client._core.wire import Fields
+from ivcap_client.exception import InvalidInput, ProtocolError
 
 __all__ = ["Handle"]
 
@@ -13,10 +16,33 @@ R = TypeVar("R")
 
 
 class Handle(Generic[R]):
-    """An id, a client and the last record. Two handles are equal when they name the same thing."""
+    """An id, a client and the last record. Two handles are equal when they name the same thing.
 
-    def __init__(self, ivcap: ivcap_client.IVCAP, record: R, /) -> None:
-        self._ivcap, self._record = ivcap, record
+    Args:
+        ivcap: The client.
+        record: What the platform said.
+        fields: Instead of a record: fields under the platform's names or ours (`id="…", name="…"`).
+
+    Raises:
+        InvalidInput: There is no client, or no id.
+    """
+
+    _read_record: Any  # Fields to a record, a static method of each class
+
+    def __init__(self, ivcap: ivcap_client.IVCAP, record: R | None = None, /, **fields: Any) -> None:
+        if ivcap is None:
+            raise InvalidInput(f"could not make a {type(self).__name__}: there is no client ('ivcap')")
+        self._ivcap = ivcap
+        self._record: R = self._from(fields) if record is None else record
+
+    @classmethod
+    def _from(cls, given: dict[str, Any]) -> R:
+        told = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in given.items()}
+        try:
+            record: R = cls._read_record(Fields(told, f"make a {cls.__name__}"))
+        except ProtocolError as error:
+            raise InvalidInput(str(error).replace("the reply has", "there is")) from None
+        return record
 
     @property
     def id(self) -> str:

@@ -5,27 +5,21 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Self
 
 import ivcap_client
-from ivcap_client._core import jobs, services
 from ivcap_client._core.artifacts import ArtifactRecord
 from ivcap_client._core.aspects import AspectRecord
-from ivcap_client._core.jobs import JobRecord
-from ivcap_client._core.pages import Listing
-from ivcap_client._core.port import Auth, Port, Retry, Target, run
+from ivcap_client._core.port import Auth, Port, Retry, Target
+from ivcap_client._faces.jobs import Jobs
+from ivcap_client._faces.services import Services
 from ivcap_client._io.runtime import AsyncPort, BlockingPort, Once, Transport
 from ivcap_client.artifact import Artifact
 from ivcap_client.aspect import Aspect
 from ivcap_client.auth import identity_of
 from ivcap_client.data import Data
 from ivcap_client.exception import ConfigError
-from ivcap_client.job import Job
-from ivcap_client.paging import Pager
-from ivcap_client.service import Service
 from ivcap_client.settings import connection
-from ivcap_client.urns import identifier, urn_of
 
 __all__ = ["IVCAP"]
 
@@ -35,7 +29,7 @@ logging.getLogger("ivcap_client").addHandler(logging.NullHandler())
 Content = Mapping[str, Any]
 
 
-class IVCAP(Data):
+class IVCAP(Services, Jobs, Data):
     """A platform, seen as somebody.
 
     `IVCAP()` takes its target from the environment (the table in `ivcap_client.settings`); with none it is a
@@ -123,87 +117,9 @@ class IVCAP(Data):
         """As whom it asks, hashed: the same for every client of one user, also after a token was renewed."""
         return identity_of(self._target.auth)
 
-    # Services
-
-    def list_services(
-        self,
-        *,
-        filter: str | None = None,
-        limit: int | None = 10,
-        order_by: str | None = None,
-        order_desc: bool | None = False,
-        at_time: datetime | None = None,
-    ) -> Pager[Service]:
-        """Services, page by page as they are needed; `limit=None` for all."""
-        asked = Listing(filter, order_by, order_desc, at_time)
-        return self._pager(lambda port, size, at: services.list_page(port, asked, None, size, at), self._service, limit)
-
-    def search_services(self, text: str, *, limit: int | None = 10) -> Pager[Service]:
-        """Services that fit a description in words, best first, where the platform can search."""
-        return self._pager(
-            lambda port, size, at: services.list_page(port, Listing(), text, size, at), self._service, limit
-        )
-
-    def get_service(self, service_id: str) -> Service:
-        """Handle of a service; nothing is asked until it is used."""
-        return self._service(services.ServiceRecord(identifier(service_id, "get service")))
-
-    def get_service_by_name(self, name: str) -> Service:
-        """The one service with this name.
-
-        Raises:
-            ResourceNotFound: None has it.
-            AmbiguousRequest: Several have.
-        """
-        return self._service(run(services.by_name(self._port, name)))
-
-    async def get_service_by_name_async(self, name: str) -> Service:
-        """`get_service_by_name` for async code."""
-        return self._service(await services.by_name(self._async_port, name))
-
-    # Jobs
-
-    def get_job(self, job_id: str) -> Job:
-        """A job by its URN, with its result if it has ended.
-
-        Raises:
-            ResourceNotFound: Unknown, or another account's.
-        """
-        return Job(self, run(jobs.find(self._port, job_id)))
-
-    async def get_job_async(self, job_id: str) -> Job:
-        """`get_job` for async code."""
-        return Job(self, await jobs.find(self._async_port, job_id))
-
-    def list_jobs(
-        self,
-        service: str | None = None,
-        *,
-        filter: str | None = None,
-        limit: int | None = 10,
-        order_by: str | None = None,
-        order_desc: bool | None = True,
-        at_time: datetime | None = None,
-    ) -> Pager[Job]:
-        """Jobs of one service, or of all, newest first; without results."""
-        if service is None:
-            return self._pager(lambda port, size, at: jobs.list_all_page(port, at_time, size, at), self._job, limit)
-        asked = Listing(filter, order_by, order_desc, at_time)
-        return self._pager(lambda port, size, at: jobs.list_page(port, service, asked, size, at), self._job, limit)
-
-    def job(self, job_id: str, service_id: str | None = None) -> Job:
-        """Handle of a job; nothing is asked until it is used."""
-        return self._job(JobRecord(urn_of("job", identifier(job_id, "get job")), service=service_id))
-
-    # The platform itself
-
-    def can_cancel(self) -> bool:
-        """Whether the platform has a way to cancel jobs."""
-        return run(jobs.can_cancel(self._port))
-
-    async def can_cancel_async(self) -> bool:
-        """`can_cancel` for async code."""
-        return await jobs.can_cancel(self._async_port)
+    def _preparing(self, service: str) -> bool:
+        """Whether a service has not said yet what it is, and will."""
+        return False
 
     def close(self) -> None:
         """Close its connections. It can still be used; it then opens new ones."""
@@ -241,12 +157,6 @@ class IVCAP(Data):
         self._connect(state["target"])
 
     # Records to handles: local mode has its own classes
-
-    def _service(self, record: services.ServiceRecord) -> Service:
-        return Service(self, record)
-
-    def _job(self, record: JobRecord) -> Job:
-        return Job(self, record)
 
     def _artifact(self, record: ArtifactRecord) -> Artifact:
         return Artifact(self, record)

@@ -12,6 +12,7 @@ import ivcap_client
 from ivcap_client._core import following, jobs
 from ivcap_client._core.events import Event
 from ivcap_client._core.jobs import JOB_SCHEMA, JobRecord
+from ivcap_client._core.messages import Response
 from ivcap_client._core.port import Port, run
 from ivcap_client.events import EventStream
 from ivcap_client.exception import JobFailed, JobTimeout
@@ -41,11 +42,35 @@ class JobStatus(StrEnum):
 
 
 class Job(Handle[JobRecord]):
-    """Handle of one job."""
+    """Handle of one job.
 
-    def __init__(self, ivcap: ivcap_client.IVCAP, record: JobRecord, /, *, fresh: bool = False) -> None:
-        super().__init__(ivcap, record)
+    Example:
+        >>> job = ivcap.get_service_by_name("plain").request_job({"do": "echo", "n": 2})
+        >>> job.wait(timeout=30).succeeded, job.result["n"]
+        (True, 2)
+    """
+
+    _read_record = staticmethod(jobs.job_record)
+
+    def __init__(
+        self, ivcap: ivcap_client.IVCAP, record: JobRecord | None = None, /, *, fresh: bool = False, **fields: Any
+    ) -> None:
+        if "service" in fields:  # a handle or a URN
+            fields["service"] = getattr(fields["service"], "id", fields["service"])
+        super().__init__(ivcap, record, **fields)
         self._fresh = fresh
+
+    @classmethod
+    def from_create_job_response(cls, response: Any, service: ivcap_client.Service) -> Job:
+        """The job of a reply to an order, as a program got it by itself.
+
+        Args:
+            response: Anything with `status_code`, `headers` and `content`.
+            service: What was ordered.
+        """
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        reply = Response(response.status_code, headers, response.content)
+        return cls(service._ivcap, jobs.ordered(reply, service.id, "order job"), fresh=True)
 
     @property
     def name(self) -> str | None:
@@ -112,7 +137,7 @@ class Job(Handle[JobRecord]):
         """Why it did not succeed, in one line; `None` for one that succeeded or runs. Free: nothing is asked."""
         if self._record.status not in ("failed", "error"):
             return None
-        return failure(self._record)
+        return jobs.failure(self._record)
 
     @property
     def ended(self) -> bool:
@@ -212,7 +237,7 @@ class Job(Handle[JobRecord]):
             JobFailed: It ended otherwise; the message says why.
         """
         if self._record.status != "succeeded":
-            raise JobFailed(self, f"job {self.urn} ended as {self._record.status}: {failure(self._record)}")
+            raise JobFailed(self, f"job {self.urn} ended as {self._record.status}: {jobs.failure(self._record)}")
         return self._record.result
 
     def events(self, *, after: str = "", timeout: float | None = None) -> EventStream:
@@ -273,11 +298,3 @@ class Job(Handle[JobRecord]):
         except BaseException as error:
             error.add_note(f"job {self.urn} runs on")
             raise
-
-
-def failure(record: JobRecord) -> str:
-    """Why a job failed, in one line, from its error object or the platform's message; never a traceback."""
-    told = record.result if isinstance(record.result, dict) else {}
-    kind, text = told.get("type"), told.get("error") or told.get("message") or record.error_message
-    text = " ".join(text.split())[:2000] if isinstance(text, str) and text.strip() else "no reason was given"
-    return f"{kind}: {text}" if isinstance(kind, str) and kind and not text.startswith(kind) else text

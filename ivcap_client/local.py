@@ -15,6 +15,7 @@ from ivcap_client._io.runtime import Transport
 from ivcap_client.artifact import Artifact, LocalFileArtifact
 from ivcap_client.aspect import Aspect, LocalAspect
 from ivcap_client.auth import NoAuth
+from ivcap_client.exception import ServerError
 from ivcap_client.ivcap import IVCAP
 
 if TYPE_CHECKING:
@@ -80,6 +81,14 @@ class LocalIVCAP(IVCAP):
     async def preparing_async(self) -> list[Mapping[str, Any]]:
         """`preparing` for async code."""
         return await self._async_port.offload(self._local.preparing)
+
+    def _preparing(self, service: str) -> bool:
+        for one in self._local.preparing():
+            if one["service"] == service and one["state"] == "failed":
+                raise ServerError("prepare the service", 503, detail=f"{one['name']}: {one['message']}")
+            if one["service"] == service:
+                return True
+        return False
 
     def job_output(self, job: str, *, most: int = 16_000) -> JobOutput | None:
         """What the tool printed between a job's start and its end.

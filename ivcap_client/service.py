@@ -7,15 +7,26 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import ivcap_client
 from ivcap_client._core import jobs, services
 from ivcap_client._core.inputs import request_body
 from ivcap_client._core.port import Port, run
-from ivcap_client._core.services import SERVICE_SCHEMA, TOOL_SCHEMA, ServiceRecord
-from ivcap_client.exception import JobTimeout
+from ivcap_client._core.services import SERVICE_SCHEMA, TOOL_SCHEMA, ServiceRecord, service_record
+from ivcap_client.exception import JobTimeout, ResourceNotFound
 from ivcap_client.handle import Handle
 from ivcap_client.job import Job
+from ivcap_client.parameters import POption, PType, ServiceParameter, parameters_of, schema_of
 
-__all__ = ["SERVICE_SCHEMA", "TOOL_SCHEMA", "Service", "ServiceRecord", "ServiceStatus"]
+__all__ = [
+    "SERVICE_SCHEMA",
+    "TOOL_SCHEMA",
+    "POption",
+    "PType",
+    "Service",
+    "ServiceParameter",
+    "ServiceRecord",
+    "ServiceStatus",
+]
 
 
 class ServiceStatus(StrEnum):
@@ -36,7 +47,16 @@ class ServiceStatus(StrEnum):
 
 
 class Service(Handle[ServiceRecord]):
-    """Handle of one service."""
+    """Handle of one service.
+
+    Example:
+        >>> service = ivcap.get_service_by_name("plain")
+        >>> service.run({"do": "echo", "n": 3})["n"]
+        3
+    """
+
+    _read_record = staticmethod(service_record)
+    _model: type[ivcap_client.schema.RequestModel | ivcap_client.schema.RequestRoot] | None = None
 
     @property
     def name(self) -> str | None:
@@ -78,6 +98,71 @@ class Service(Handle[ServiceRecord]):
         """Since when it is described as it is."""
         return self._record.valid_from
 
+    @property
+    def valid_to(self) -> datetime | None:
+        """Until when it was described so; `None` while it is."""
+        return self._record.valid_to
+
+    @property
+    def banner(self) -> str | None:
+        """URL of a picture; only services of the older kind have one."""
+        return self._record.banner
+
+    @property
+    def published_at(self) -> datetime | None:
+        """When it was published; only services of the older kind say so."""
+        return self._record.published_at
+
+    @property
+    def parameters(self) -> dict[str, ServiceParameter]:
+        """What it takes, by name with `_` for `-`; empty for tools, whose request has a schema (`request_model`).
+
+        Fetched first where a listing left it out, as the documented contract has it.
+        """
+        if self._record.parameters is None:
+            self.refresh()
+        return parameters_of(self._record.parameters or ())
+
+    async def parameters_async(self) -> dict[str, ServiceParameter]:
+        """`parameters` for async code."""
+        if self._record.parameters is None:
+            await self.refresh_async()
+        return parameters_of(self._record.parameters or ())
+
+    @property
+    def mandatory_parameters(self) -> set[str]:
+        """Names of the parameters that must be given, spelled as the keys of `parameters`."""
+        return _mandatory(self.parameters)
+
+    async def mandatory_parameters_async(self) -> set[str]:
+        """`mandatory_parameters` for async code."""
+        return _mandatory(await self.parameters_async())
+
+    @property
+    def request_model(self) -> type[ivcap_client.schema.RequestModel | ivcap_client.schema.RequestRoot]:
+        """A pydantic model of its request, from the schema or the parameters it publishes.
+
+        Fetched once, as the documented contract has it. A local service that is still being prepared is waited for.
+
+        Raises:
+            ResourceNotFound: It publishes neither.
+            InvalidInput: Its schema cannot be read.
+
+        Example:
+            >>> Request = ivcap.get_service_by_name("plain").request_model
+            >>> Request(do="echo").model_dump(by_alias=True, exclude_unset=True)
+            {'do': 'echo'}
+        """
+        if self._model is None:
+            self._model = run(self._make_model(self._port))
+        return self._model
+
+    async def request_model_async(self) -> type[ivcap_client.schema.RequestModel | ivcap_client.schema.RequestRoot]:
+        """`request_model` for async code."""
+        if self._model is None:
+            self._model = await self._make_model(self._async_port)
+        return self._model
+
     def status(self, refresh: bool = True) -> ServiceStatus:
         """Its state, looked up now unless `refresh` is off."""
         if refresh or self._record.status is None:
@@ -116,12 +201,12 @@ class Service(Handle[ServiceRecord]):
             InvalidInput: The request cannot be written as a JSON object.
             IvcapError: The platform refused it, or no answer came. It is never sent twice.
         """
-        began = self._port.now()
+        until = None if timeout is None else self._port.now() + timeout
         job = run(self._order(self._port, data, timeout, order, key))
         if timeout == 0 or job.ended:
             return job
         try:
-            return job.wait(timeout=None if timeout is None else max(began + timeout - self._port.now(), 0.0))
+            return job.wait(timeout=None if until is None else max(until - self._port.now(), 0.0))
         except JobTimeout:
             return job
 
@@ -140,6 +225,15 @@ class Service(Handle[ServiceRecord]):
         job = await self.submit_async(data)
         return await job.wait_async(timeout=max_wait_time)
 
+    async def _ordered_async(self, data: object, timeout: float | None) -> Job:
+        """`request_job` for async code, with its `timeout`; the documented twin has another signature."""
+        until = None if timeout is None else self._async_port.now() + timeout
+        job = await self._order(self._async_port, data, timeout, None, None)
+        try:
+            return await job.wait_async(timeout=None if until is None else max(until - self._async_port.now(), 0.0))
+        except JobTimeout:
+            return job
+
     def run(self, data: object, timeout: float | None = 60) -> Any:
         """Order a job, wait for it, return its result.
 
@@ -157,6 +251,30 @@ class Service(Handle[ServiceRecord]):
         body = request_body(data)
         record = await jobs.submit(port, self.id, body, hold=timeout or 0, order=order, key=key)
         return Job(self._ivcap, record, fresh=True)
+
+    async def _make_model(self, port: Port) -> type[ivcap_client.schema.RequestModel | ivcap_client.schema.RequestRoot]:
+        pause = 0.25
+        while (tool := await services.tool(port, self.id)) is None:
+            waits = await port.offload(self._ivcap._preparing, self.id)
+            if not waits:
+                break
+            await port.sleep(pause)
+            pause = min(pause * 1.5, 2.0)
+        from ivcap_client.schema import model_from_schema
+
+        if tool is not None:
+            return model_from_schema(services.request_schema(tool), self.name or tool.get("name") or "Request")
+        self._record = await services.read(port, self.id)
+        found = parameters_of(self._record.parameters or ())
+        if not found:
+            raise ResourceNotFound(
+                "read the service's request", detail=f"{self.id} publishes neither a schema nor parameters"
+            )
+        return model_from_schema(schema_of(found.values()), self.name or "Request")
+
+
+def _mandatory(parameters: Mapping[str, ServiceParameter]) -> set[str]:
+    return {name for name, parameter in parameters.items() if not parameter.is_optional}
 
 
 def tool_description(content: object) -> Mapping[str, Any] | None:

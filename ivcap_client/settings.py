@@ -22,7 +22,7 @@ from ivcap_client._core.port import Auth
 from ivcap_client.auth import BearerAuth, NoAuth
 from ivcap_client.exception import ConfigError
 
-__all__ = ["Connection", "connection"]
+__all__ = ["Connection", "address", "connection"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ def connection(
     given = auth or (BearerAuth(token) if token else None)
     named = environment.get("IVCAP_URL", "").strip()
     if url or named:
-        where = _address(url or named)
-        if given is None and (not url or not named or origin(_address(url)) == origin(_address(named))):
+        where = address(url or named)
+        if given is None and (not url or not named or origin(address(url)) == origin(address(named))):
             # A token from the environment belongs to the URL beside it and is not used with another.
             given = _from_environment(environment)
         if given is None:
@@ -58,12 +58,13 @@ def connection(
                 f"there is no token for {where}: set IVCAP_JWT, which is used with IVCAP_URL's origin only, or give "
                 "`token` in a program. To work without a deployment, leave the URL out"
             )
-        if not isinstance(given, NoAuth) and not _protected(where):
-            raise ConfigError(f"{where} is not https: a token would travel readable. Use https, or a loopback address")
-        return Connection(where, given)
+        belongs = getattr(given, "url", None)
+        if isinstance(belongs, str) and origin(belongs) != origin(where):
+            raise ConfigError(f"the login is for {belongs} and is not sent to {where}")
+        return Connection(address(where, protected=not isinstance(given, NoAuth)), given)
     inside = environment.get("IVCAP_BASE_URL", "").strip()
     if inside:
-        return Connection(_address(inside), given or NoAuth())
+        return Connection(address(inside), given or NoAuth())
     if given is not None:
         raise ConfigError("a token was given, but no URL: give `url`, or set IVCAP_URL")
     return Connection(None, NoAuth())
@@ -80,7 +81,16 @@ def _from_environment(environment: Mapping[str, str]) -> Auth | None:
     return BearerAuth(token) if token else None
 
 
-def _address(text: str) -> str:
+def address(text: str, *, protected: bool = False) -> str:
+    """The address of a platform, in the form in which paths are added to it.
+
+    Args:
+        text: What was given.
+        protected: A token will be sent there.
+
+    Raises:
+        ConfigError: It is none, or a token would travel readable.
+    """
     text = text.strip()
     try:
         parts = urlsplit(text)
@@ -93,7 +103,10 @@ def _address(text: str) -> str:
         raise ConfigError(f"{text!r} is not the address of a platform: http(s)://host is wanted")
     if parts.query or parts.fragment:
         raise ConfigError(f"{text!r}: the address of a platform has no query and no fragment")
-    return parts.scheme + text[len(parts.scheme) :].rstrip("/")
+    found = parts.scheme + text[len(parts.scheme) :].rstrip("/")
+    if protected and not _protected(found):
+        raise ConfigError(f"{found} is not https: a token would travel readable. Use https, or a loopback address")
+    return found
 
 
 def _protected(url: str) -> bool:

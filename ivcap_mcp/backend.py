@@ -51,7 +51,7 @@ class Backend:
             cache = CatalogCache(settings.cache_dir, ivcap.url, self.identity)
         self.catalog = Catalog(ivcap, settings, self.changes, builtins, cache)
         self.journal = Journal(settings.state_dir, attach_for=settings.attach_for)
-        self.handoffs = HandOffs(ivcap)
+        self.handoffs = HandOffs(ivcap, read_only=settings.read_only)
         self.stopping = False
         self._door, self._sessions = anyio.Lock(), 0
         self._life: _Life | None = None

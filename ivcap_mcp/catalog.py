@@ -176,7 +176,10 @@ class Catalog:
 
     def listed(self) -> list[t.Tool]:
         """What `tools/list` shows: built-ins first, so that they are on the first page, then services; each by name."""
-        return [*sorted(self._builtins, key=lambda tool: tool.name), *(entry.tool for entry in self._chosen())]
+        builtins = sorted(self._builtins, key=lambda tool: tool.name)
+        if self._settings.read_only:
+            return [tool for tool in builtins if is_reading(tool)]
+        return [*builtins, *(entry.tool for entry in self._chosen())]
 
     def schema_of(self, name: str) -> Mapping[str, Any] | None:
         """The published schema of a tool, for the SDK's check of header parameters."""
@@ -293,6 +296,11 @@ def _entry(name: str, urn: str, aspect: Aspect, content: Mapping[str, Any]) -> E
     if refused is not None:
         return Problem(urn, f"clients would refuse its definition: {clip(refused, 500)}")
     return Entry(name, urn, called, description, original, published, aspect.id, tool)
+
+
+def is_reading(tool: t.Tool) -> bool:
+    """Whether a built-in tool says of itself that it changes nothing."""
+    return tool.annotations is not None and tool.annotations.read_only_hint is True
 
 
 def _schema(content: Mapping[str, Any]) -> Any:

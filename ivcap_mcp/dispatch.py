@@ -14,8 +14,8 @@ from ivcap_client.exception import IvcapError
 from ivcap_client.schemas.reading import Doc, read
 from ivcap_mcp import arguments, calls, confirm, profiles, tasks
 from ivcap_mcp.backend import Backend
-from ivcap_mcp.catalog import Entry
-from ivcap_mcp.errors import ToolError, as_result, tool_error, unknown_tool
+from ivcap_mcp.catalog import Entry, is_reading
+from ivcap_mcp.errors import ToolError, as_result, read_only, tool_error, unknown_tool
 from ivcap_mcp.inputs import request_for
 from ivcap_mcp.progress import Telling
 from ivcap_mcp.request import Request
@@ -44,6 +44,8 @@ class Dispatch:
             left = began + settings.max_wait - time.monotonic()
             if builtin is None and entry is None:
                 raise self._unknown(params.name)
+            if settings.read_only and not (builtin and is_reading(builtin.definition)):
+                raise read_only(f"The tool {clip(params.name, 100)!r}")
             shown = builtin.definition.input_schema if builtin else entry.tool.input_schema if entry else {}
             given = profiles.taken(given, shown, profiles.of(settings.schema_profile, ctx.session))
             if settings.confirm and self.asks(params.name):

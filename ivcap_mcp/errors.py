@@ -106,6 +106,15 @@ def as_result(error: ToolError) -> t.CallToolResult:
     return t.CallToolResult(content=[t.TextContent(text=clip(stripped(text), MOST_ERROR))], is_error=True)
 
 
+def read_only(what: str) -> ToolError:
+    """The error for what a server that may only read does not do."""
+    return ToolError(
+        "read_only",
+        f"{what} changes something, or runs a service, and this server was started with --read-only. Nothing was done.",
+        "Tell the user: only whoever starts the server can allow it, by leaving that option out.",
+    )
+
+
 def unknown_tool(name: str) -> MCPError:
     """The protocol error for a tool that does not exist."""
     return MCPError(t.INVALID_PARAMS, f"Unknown tool: {clip(stripped(name), 200)}")

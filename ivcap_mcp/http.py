@@ -16,7 +16,7 @@ import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
 
 from ivcap_client.exception import ConfigError
-from ivcap_mcp import uploads
+from ivcap_mcp import connections, uploads
 from ivcap_mcp.secret import kept_secret
 from ivcap_mcp.server import IvcapServer
 
@@ -169,11 +169,7 @@ async def serve_http(
     # Inherited by connections: asyncio sets it only on sockets that name their protocol, and `create_server`'s do not.
     # Without it each small answer waits 40 ms for the client's delayed ACK.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # h11, since httptools leaves blanks at the end of header values, which the protocol's headers must not have.
-    config = uvicorn.Config(
-        app, http="h11", log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN
-    )
-    await _Uvicorn(config, server, on_ready).serve([bound])
+    await _Uvicorn(connections.config(app, DRAIN), server, on_ready).serve([bound])
 
 
 def own_token(folder: Path) -> str:

@@ -33,11 +33,17 @@ PATIENCE = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is listed, how it is written, and what its arguments are completed with."""
+    """What is listed, how it is written, what its arguments are completed with, and whether it ends in a job."""
 
     definition: t.Prompt
     write: Write
     completes: Mapping[str, str] = field(default_factory=dict)
+    runs: bool = False
+
+
+def offered(backend: Backend) -> tuple[Prompt, ...]:
+    """The prompts that name only tools there are."""
+    return tuple(one for one in PROMPTS if not (backend.settings.read_only and one.runs))
 
 
 async def get(backend: Backend, name: str, given: Given) -> t.GetPromptResult:
@@ -46,7 +52,7 @@ async def get(backend: Backend, name: str, given: Given) -> t.GetPromptResult:
     Raises:
         MCPError: There is no such prompt, an argument is missing, or what it names cannot be read.
     """
-    prompt = next((one for one in PROMPTS if one.definition.name == name), None)
+    prompt = next((one for one in offered(backend) if one.definition.name == name), None)
     if prompt is None:
         raise MCPError(t.INVALID_PARAMS, f"Unknown prompt: {clip(stripped(name), 200)}")
     for argument in prompt.definition.arguments or []:
@@ -188,6 +194,7 @@ PROMPTS = (
         ),
         run_service,
         {"service": "tool"},
+        runs=True,
     ),
     Prompt(
         t.Prompt(

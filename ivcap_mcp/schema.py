@@ -52,7 +52,8 @@ class PublishedSchema:
 def publish(original: Mapping[str, Any]) -> PublishedSchema:
     """Return the published form of a service's input schema.
 
-    Never stricter than the original, except that null is not offered.
+    Never stricter than the original, except that null is not offered, and that where alternatives at the root leave
+    properties open which others of them declare, the declared form is what is shown.
 
     Raises:
         SchemaRefused: The schema is larger than 256 kB, nested deeper than 500 levels, or not JSON.

@@ -109,7 +109,7 @@ class _Handlers:
         return t.ListToolsResult(tools=shown, next_cursor=after, ttl_ms=ttl, cache_scope="private")
 
     async def list_prompts(self, ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListPromptsResult:
-        found = [prompt.definition for prompt in prompts.PROMPTS]
+        found = [prompt.definition for prompt in prompts.offered(self._backend)]
         return t.ListPromptsResult(prompts=found, ttl_ms=3_600_000, cache_scope="public")
 
     async def get_prompt(self, ctx: Context, params: t.GetPromptRequestParams) -> t.GetPromptResult:

@@ -45,6 +45,7 @@ class Settings:
         task_poll: How often clients should ask for a task.
         poll: How often an aspect is looked at that somebody subscribed to.
         most_subscriptions: Resources, and tasks, that one connection or stream may subscribe to.
+        read_only: Tools that change anything are not listed, and refused when called; so are services, which run jobs.
         local: The embedded platform is the target.
     """
 
@@ -81,6 +82,7 @@ class Settings:
     task_poll: float = 2.0
     poll: float = 5.0
     most_subscriptions: int = 100
+    read_only: bool = False
     local: bool = False
 
     @property

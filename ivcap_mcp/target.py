@@ -23,6 +23,7 @@ class Options:
     local_dir: Path | None = None
     services: tuple[str, ...] = ()
     offline: bool = False
+    foreign_data: bool = True
 
 
 def environment(env_file: Path | None, given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -97,7 +98,7 @@ def connect(options: Options, env: Mapping[str, str]) -> tuple[IVCAP, str]:
                 f"{name} is for the embedded platform, but {chosen.url} was named as the target: "
                 f"leave out {name}, or unset IVCAP_URL and IVCAP_BASE_URL"
             )
-    return IVCAP(chosen.url, auth=chosen.auth), chosen.url
+    return IVCAP(chosen.url, auth=chosen.auth, foreign_data=options.foreign_data), chosen.url
 
 
 def roots(allowed: Sequence[Path], env: Mapping[str, str]) -> tuple[Path, ...]:

@@ -26,7 +26,7 @@ from ivcap_client.exception import IvcapError
 from ivcap_client.urns import kind_of
 from ivcap_mcp import followers, results
 from ivcap_mcp.changes import TaskChanged
-from ivcap_mcp.errors import ToolError, as_result
+from ivcap_mcp.errors import ToolError, as_result, read_only
 from ivcap_mcp.followers import Followers
 from ivcap_mcp.progress import Progress
 from ivcap_mcp.text import clip, stripped
@@ -131,6 +131,8 @@ class Tasks:
     async def cancel(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
         """`tasks/cancel`: acknowledged, and done where the platform can."""
         job = await self._known(ctx, params.task_id)
+        if self._backend.settings.read_only:
+            raise MCPError(t.INVALID_REQUEST, str(read_only("tasks/cancel")))
         if not job.ended:
             try:
                 await job.cancel_async()

@@ -75,8 +75,8 @@ class _Body:
 class HandOffs:
     """Addresses for uploads, and the ASGI app behind them."""
 
-    def __init__(self, ivcap: IVCAP) -> None:
-        self._ivcap = ivcap
+    def __init__(self, ivcap: IVCAP, *, read_only: bool = False) -> None:
+        self._ivcap, self._read_only = ivcap, read_only
         self._key = secrets.token_bytes(32)
         self._begun: OrderedDict[str, str] = OrderedDict()
         self._busy: set[str] = set()
@@ -115,6 +115,8 @@ class HandOffs:
         try:
             if scope["method"] not in ("PUT", "POST"):
                 raise _Refused(405, "send the file with PUT, as `curl --upload-file` does")
+            if self._read_only:  # the address may come from another server with the same tokens
+                raise _Refused(403, "this server was started with --read-only: nothing can be sent to it")
             ticket = self.ticket(scope["path"])
             if ticket.artifact in self._busy or len(self._busy) >= AT_ONCE:
                 raise _Refused(503, "this file is being sent already, or too many others are: try again")

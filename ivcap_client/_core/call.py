@@ -67,6 +67,7 @@ class _Exchange:
     async def run(self, send: Send) -> Response:
         while True:
             self.attempt += 1
+            await kept_fresh(self.port, self.request)
             prepared = authorised(self.port.target, self._clipped())
             failure: IvcapError
             try:
@@ -132,6 +133,13 @@ class _Exchange:
         return dataclasses.replace(self.request, target=to, query=())
 
 
+async def kept_fresh(port: Port, request: Request) -> None:
+    """Renew a credential that is about to end, before it is refused; whoever needs it meanwhile shares that."""
+    due = getattr(port.target.auth, "due", None)
+    if due is not None and not is_foreign(port.target, request.target) and due():
+        await port.once("keep fresh", port.target.auth.keep_fresh)  # type: ignore[attr-defined]
+
+
 async def renewed(port: Port, sent: Request) -> bool:
     """Whether there is a newer credential than the one that was sent, or one could be had.
 
@@ -178,7 +186,7 @@ def _may_leave(target: Target, request: Request) -> None:
     if not request.foreign:
         why = "where this may not go"
     elif not target.foreign_data:
-        why = "which was switched off"
+        why = "which was switched off (`foreign_data`, --no-foreign-data)"
     elif scheme != "https":
         why = "and not over https"
     else:

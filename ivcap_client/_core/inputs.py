@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from ivcap_client._core.wire import encoded
 from ivcap_client.exception import InvalidInput
@@ -19,13 +20,8 @@ def request_body(data: object) -> bytes:
     what = "order job"
     if isinstance(data, type):
         raise InvalidInput(f"could not {what}: the class {data.__name__} was given, an instance of it is wanted")
-    dump = getattr(data, "model_dump_json", None)
-    if callable(dump):
-        try:
-            text: str = dump(by_alias=True, exclude_unset=True)
-        except ValueError as error:
-            raise InvalidInput(f"could not {what}: the model cannot be written as JSON ({error})") from None
-        return text.encode()
+    if callable(getattr(data, "model_dump", None)):
+        return encoded(_dumped(data, what), what)
     if callable(getattr(data, "read", None)):
         try:
             data = json.loads(data.read())  # type: ignore[attr-defined]
@@ -39,3 +35,37 @@ def request_body(data: object) -> bytes:
             f"{type(data).__name__} was given"
         )
     return encoded(dict(data) if isinstance(data, Mapping) else data, what)
+
+
+def _dumped(model: Any, what: str) -> Any:
+    """What is sent of a model: of one made from a schema just what was set, of a program's own its defaults too.
+
+    Fields that nobody set and whose default is none are left out: a service that does not know null would refuse it.
+    """
+    from ivcap_client.schema import RequestModel, RequestRoot, complaints
+
+    ours = isinstance(model, RequestModel | RequestRoot)
+    if ours:
+        wrong = complaints(model)
+        if wrong:
+            raise InvalidInput(
+                f"could not {what}: the request does not fit its schema any more: {'; '.join(wrong[:5])}"
+            )
+    try:
+        given = model.model_dump(mode="json", by_alias=True, exclude_unset=True, warnings=False)
+        return given if ours else _filled(model.model_dump(mode="json", by_alias=True), given)
+    except ValueError as error:
+        raise InvalidInput(f"could not {what}: the model cannot be written as JSON ({error})") from None
+
+
+def _filled(whole: Any, given: Any) -> Any:
+    """All of a value but the nulls that are not in `given`, at any depth."""
+    if isinstance(whole, dict) and isinstance(given, dict):
+        return {
+            name: _filled(value, given[name]) if name in given else value
+            for name, value in whole.items()
+            if name in given or value is not None
+        }
+    if isinstance(whole, list) and isinstance(given, list) and len(whole) == len(given):
+        return [_filled(value, other) for value, other in zip(whole, given, strict=True)]
+    return whole

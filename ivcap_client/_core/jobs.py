@@ -207,9 +207,11 @@ async def list_page(port: Port, service: str, asked: Listing, size: int, cursor:
     return page(fields(reply, what), job_record)
 
 
-async def list_all_page(port: Port, at_time: datetime | None, size: int, cursor: str | None) -> Page[JobRecord]:
-    """Jobs of all services, newest first, through their `job.2` aspects."""
-    asked = aspects.AspectQuery(schema=JOB_SCHEMA, at_time=at_time)
+async def list_all_page(
+    port: Port, at_time: datetime | None, size: int, cursor: str | None, newest: bool = True
+) -> Page[JobRecord]:
+    """Jobs of all services, newest or oldest first, through their `job.2` aspects."""
+    asked = aspects.AspectQuery(schema=JOB_SCHEMA, at_time=at_time, order_direction="DESC" if newest else "ASC")
     listed = await aspects.list_page(port, asked, size, cursor)
     records = [
         job_record(Fields({"id": a.entity, **a.content}, "list jobs"))
@@ -231,3 +233,11 @@ async def can_cancel(port: Port) -> bool:
     request = Request("GET", "/1/openapi/openapi3.json", what="read the platform's description", safe=True)
     paths = fields(await call(port, request), request.what).any("paths")
     return isinstance(paths, Mapping) and any(path.endswith("/jobs/{id}/cancel") for path in paths)
+
+
+def failure(record: JobRecord) -> str:
+    """Why a job failed, in one line, from its error object or the platform's message; never a traceback."""
+    told = record.result if isinstance(record.result, dict) else {}
+    kind, text = told.get("type"), told.get("error") or told.get("message") or record.error_message
+    text = " ".join(text.split())[:2000] if isinstance(text, str) and text.strip() else "no reason was given"
+    return f"{kind}: {text}" if isinstance(kind, str) and kind and not text.startswith(kind) else text

@@ -33,6 +33,7 @@ class Request:
         most: Largest reply in bytes; a larger one is a `ProtocolError`.
         safe: May be repeated: the request changes nothing, or changes the same thing to the same value.
         foreign: May be answered by another origin than the platform's, which then learns nothing of the credential.
+        peer: Who is asked, for error messages.
     """
 
     method: str
@@ -46,6 +47,7 @@ class Request:
     most: int = MOST_REPLY
     safe: bool = False
     foreign: bool = False
+    peer: str = "the platform"
 
 
 @dataclass(frozen=True, slots=True)

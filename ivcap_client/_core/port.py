@@ -13,7 +13,11 @@ T = TypeVar("T")
 
 
 class Auth(Protocol):
-    """Puts a credential on a request. An `Auth` that also has `renew()` can be asked for a new credential."""
+    """Puts a credential on a request.
+
+    An `Auth` that also has `renew()` can be asked for a new credential; one that has `due() -> bool` and
+    `keep_fresh()` too is asked for it before the old one ends. Both may block, `due` may not.
+    """
 
     def apply(self, headers: dict[str, str]) -> None: ...
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ivcap_client._core import aspects
 from ivcap_client._core.call import call
 from ivcap_client._core.messages import Request
 from ivcap_client._core.pages import Listing, Page, page
 from ivcap_client._core.port import Port
-from ivcap_client._core.wire import Fields, fields
+from ivcap_client._core.wire import Fields, encoded, fields
 from ivcap_client.exception import AmbiguousRequest, InvalidInput, ResourceNotFound
-from ivcap_client.urns import identifier, quoted
+from ivcap_client.urns import identifier, quoted, urn_of
 
 TOOL_SCHEMA = "urn:sd-core:schema.ai-tool.1"
+TOOL_SCHEMAS = "urn:sd-core:schema%ai-tool.1"
+"""The same in every spelling that is in use."""
 SERVICE_SCHEMA = "urn:ivcap:schema.service.2"
 
 
@@ -36,6 +39,8 @@ class ServiceRecord:
     valid_to: datetime | None = None
     score: float | None = None
     parameters: tuple[Mapping[str, Any], ...] | None = None
+    banner: str | None = None
+    published_at: datetime | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -54,6 +59,8 @@ def service_record(item: Fields) -> ServiceRecord:
         valid_to=item.when("valid-to"),
         score=item.number("score"),
         parameters=tuple(p.raw for p in item.each("parameters")) if item.any("parameters") is not None else None,
+        banner=item.text("banner"),
+        published_at=item.when("published-at"),
         raw=item.raw,
     )
 
@@ -98,3 +105,72 @@ async def by_name(port: Port, name: str) -> ServiceRecord:
             f"more than one service is called {name!r}: {ids}. Use get_service with one of these ids"
         )
     return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDefinition:
+    """A service as it is to be (rest-api 2.4); all of it is sent each time."""
+
+    id: str
+    description: str
+    controller_schema: str
+    controller: Mapping[str, Any]
+    policy: str
+    parameters: Iterable[Mapping[str, Any]] = ()
+    name: str | None = None
+    tags: Iterable[str] = ()
+
+    def body(self, what: str) -> bytes:
+        told: dict[str, Any] = {
+            "id": identifier(self.id, what),
+            "description": self.description,
+            "parameters": [{"options": [], **one} for one in self.parameters],
+            "controller-schema": self.controller_schema,
+            "controller": dict(self.controller),
+            "policy": self.policy,
+        }
+        told |= {"name": self.name} if self.name else {}
+        told |= {"tags": list(self.tags)} if self.tags else {}
+        return encoded(told, what)
+
+
+async def create(port: Port, made: ServiceDefinition) -> ServiceRecord:
+    return await _define(port, "POST", "/1/services2", (), made, "create service")
+
+
+async def update(port: Port, made: ServiceDefinition, force_create: bool) -> ServiceRecord:
+    path = f"/1/services2/{quoted(identifier(made.id, 'update service'))}"
+    query = (("force-create", "true"),) if force_create else ()
+    return await _define(port, "PUT", path, query, made, "update service")
+
+
+async def _define(
+    port: Port, method: str, path: str, query: tuple[tuple[str, str], ...], made: ServiceDefinition, what: str
+) -> ServiceRecord:
+    headers = {"content-type": "application/json"}
+    safe = method == "PUT"
+    request = Request(method, path, query, headers=headers, body=made.body(what), what=what, safe=safe)
+    return service_record(fields(await call(port, request), what))
+
+
+async def delete(port: Port, service: str) -> None:
+    what = "delete service"
+    path = f"/1/services2/{quoted(identifier(service, what))}"
+    await call(port, Request("DELETE", path, what=what, safe=True))
+
+
+async def tool(port: Port, service: str) -> Mapping[str, Any] | None:
+    """How a service describes itself as a tool: the newest of its tool aspects that speaks of itself, if any."""
+    urn = urn_of("service", identifier(service, "read the service's request"))
+    listed = await aspects.list_page(port, aspects.AspectQuery(entity=urn, schema=TOOL_SCHEMAS), 50, None)
+    for record in listed.items:
+        content = record.content
+        own = isinstance(content, Mapping) and content.get("service-id") in (None, "", "#SERVICE_ID#", urn)
+        if own and isinstance(request_schema(content), Mapping):
+            return content  # type: ignore[no-any-return]
+    return None
+
+
+def request_schema(tool: Mapping[str, Any]) -> Any:
+    """The JSON Schema of a tool's request, under either spelling."""
+    return tool.get("fn_schema", tool.get("fn-schema"))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import math
 import os
 import secrets
 import shutil
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -150,31 +153,69 @@ def sha256(path: Path, length: int | None = None) -> str:
 
 
 @contextlib.contextmanager
-def locked(handle: int) -> Iterator[None]:
+def locked(handle: int, patience: float | None = None) -> Iterator[None]:
     """Hold the only lock on an open file, against other threads that opened it themselves and other processes.
 
-    Blocks until the lock is free. Hold it only for moments.
+    Args:
+        handle: The open file.
+        patience: Seconds to wait for the lock; without it, until it is free. Hold such a lock only for moments.
+
+    Raises:
+        BlockingIOError: It was not free in time.
     """
-    if os.name == "nt":
-        import msvcrt
+    if patience is None and os.name != "nt":
+        import fcntl
 
-        # A byte far beyond any content, because Windows locks also keep others from reading what they cover.
-        here = os.lseek(handle, 0, os.SEEK_CUR)
-        os.lseek(handle, 2**62, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        os.lseek(handle, here, os.SEEK_SET)
-        try:
-            yield
-        finally:
-            here = os.lseek(handle, 0, os.SEEK_CUR)
-            os.lseek(handle, 2**62, os.SEEK_SET)
-            msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-            os.lseek(handle, here, os.SEEK_SET)
-        return
-    import fcntl
-
-    fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    else:
+        # Windows has no endless wait either: its own gives up after ten seconds.
+        until = math.inf if patience is None else time.monotonic() + patience
+        while not _try_lock(handle):
+            if time.monotonic() >= until:
+                raise BlockingIOError(errno.EWOULDBLOCK, "the lock was not free in time")
+            time.sleep(LOCK_PAUSE)
     try:
         yield
     finally:
+        _unlock(handle)
+
+
+LOCK_PAUSE = 0.02
+# A byte far beyond any content, because Windows locks also keep others from reading what they cover.
+_LOCKED_BYTE = 2**62
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(handle: int) -> bool:
+        return _at_locked_byte(handle, msvcrt.LK_NBLCK)
+
+    def _unlock(handle: int) -> None:
+        _at_locked_byte(handle, msvcrt.LK_UNLCK)
+
+    def _at_locked_byte(handle: int, how: int) -> bool:
+        here = os.lseek(handle, 0, os.SEEK_CUR)
+        os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(handle, how, 1)
+        except OSError:
+            return False
+        finally:
+            os.lseek(handle, here, os.SEEK_SET)
+        return True
+
+else:
+
+    def _try_lock(handle: int) -> bool:
+        import fcntl
+
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _unlock(handle: int) -> None:
+        import fcntl
+
         fcntl.flock(handle, fcntl.LOCK_UN)

@@ -194,10 +194,10 @@ def _mapped(request: Request) -> Iterator[None]:
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-        raise NotConnected(f"could not {request.what}: no connection to the platform ({_said(error)})") from None
+        raise NotConnected(f"could not {request.what}: no connection to {request.peer} ({_said(error)})") from None
     except httpx.TimeoutException:
         limit = f"{request.timeout:.1f} s" if request.timeout is not None else "the time allowed"
-        raise IvcapTimeout(f"could not {request.what}: the platform did not answer within {limit}") from None
+        raise IvcapTimeout(f"could not {request.what}: {request.peer} did not answer within {limit}") from None
     except decoding.Unreadable as error:
         raise ProtocolError(f"could not {request.what}: the reply's encoding is broken ({_said(error)})") from None
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:

@@ -152,7 +152,8 @@ class AsyncPort:
         return self._transport.send(request)
 
     async def once(self, key: str, work: Callable[[], T]) -> T:
-        return await self.offload(self._once.do, key, work)
+        # Who is cancelled leaves it to the others: renewing a credential may take as long as a time-out.
+        return await self.exchange(self._once.do, key, work)
 
     async def sleep(self, seconds: float) -> None:
         import anyio

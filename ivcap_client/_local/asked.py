@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from .._core.messages import Request, Response
 from . import cursors, filters, times
 from .cursors import Cursor, Key
-from .listing import MOST
+from .listing import MOST, BadOrder
 from .refusals import bad_request, invalid, too_large
+
+T = TypeVar("T")
 
 MOST_BODY = 16 * 1024 * 1024
 """Bytes of a JSON body."""
@@ -53,14 +55,14 @@ def whole_body(request: Request, most: int = MOST_BODY) -> bytes:
     return body
 
 
-def json_body(request: Request) -> Any:
+def json_body(request: Request, most: int = MOST_BODY) -> Any:
     """Return the body as JSON.
 
     Raises:
         Refusal: It is none (400); `NaN` and numbers beyond a double are none.
     """
     try:
-        value = json.loads(whole_body(request), parse_constant=_refuse)
+        value = json.loads(whole_body(request, most), parse_constant=_refuse)
         json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError) as problem:
         raise bad_request(f"the body is not JSON: {problem}") from problem
@@ -191,6 +193,47 @@ def page(
         links.append({"rel": "next", "type": "application/json", "href": f"{href}?page={cursor}"})
     rest = json.dumps({"at-time": times.rfc3339(listing.at), "links": links, **(extra or {})})
     return Response(200, {"content-type": "application/json"}, f'{{"items": [{", ".join(items)}], {rest[1:]}'.encode())
+
+
+def ordered(
+    asked: Listing, found: Sequence[tuple[Mapping[str, object], str, T]], names: Sequence[str], default: str
+) -> tuple[list[T], tuple[Key, ...] | None]:
+    """Sort what is in memory and cut one page out of it.
+
+    Args:
+        asked: What was asked.
+        found: For each item its fields, something that no other has, and the item.
+        names: Fields that can be sorted by.
+        default: Field to sort by when none is named; then from A to Z.
+
+    Returns:
+        The page, and the sort keys of its last item if more follow.
+
+    Raises:
+        BadOrder: `order-by` names something else.
+    """
+    told = [name.strip().replace("_", "-") for name in asked.query.get("order-by", "").split(",") if name.strip()]
+    unknown = next((name for name in told if name not in names), None)
+    if unknown is not None:
+        raise BadOrder(unknown[:100], names)
+    descending = asked.descending(bool(told))
+
+    def keys(record: Mapping[str, object], unique: str) -> tuple[Key, ...]:
+        values = (record.get(name) for name in told or [default])
+        return *(
+            value if isinstance(value, int | float) else str(value or "").lower()[:200] for value in values
+        ), unique
+
+    pairs = sorted(((keys(record, unique), item) for record, unique, item in found), key=_first, reverse=descending)
+    if asked.after:
+        last = asked.after
+        pairs = [(key, item) for key, item in pairs if (key < last if descending else key > last)]
+    shown = pairs[: asked.limit]
+    return [item for _, item in shown], shown[-1][0] if len(pairs) > asked.limit else None
+
+
+def _first(pair: tuple[tuple[Key, ...], object]) -> tuple[Key, ...]:
+    return pair[0]
 
 
 def reply(status: int, body: object, headers: Mapping[str, str] | None = None) -> Response:

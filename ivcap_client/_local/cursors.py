@@ -51,7 +51,7 @@ def read(text: str, kind: str) -> Cursor:
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         told, query, at, after = json.loads(raw)
-    except (ValueError, binascii.Error, RecursionError) as problem:
+    except (ValueError, TypeError, binascii.Error, RecursionError) as problem:
         raise BadCursor("this page is not one of ours") from problem
     fits = (
         told == kind

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 
+from . import event_query
 from .dispatch import Dispatcher
-from .exchanges import Exchange, fail
+from .exchanges import Exchange, fail, send_json
+from .identity import uuid_of
 from .job_events import sse
 from .job_record import LocalJob
+from .refusals import Refusal
 
 
 class EventStream:
@@ -17,20 +20,22 @@ class EventStream:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
 
-    async def __call__(self, exchange: Exchange, job_id: str) -> None:
+    async def __call__(self, exchange: Exchange, service: str, job_id: str) -> None:
         """Stream until the job has ended and everything was sent.
 
         `Last-Event-Id` starts after that event; `max-messages` and `max-wait-time`, where given, end the stream early.
         """
         job = await self._dispatcher.find(job_id)
-        if job is None:
+        if job is None or uuid_of(service, "service") != uuid_of(job.service, "service"):
             await fail(exchange, 404, "no such job", id=job_id)
             return
-        query = dict(exchange.query)
-        left = _whole(query.get("max-messages"))
-        longest = _whole(query.get("max-wait-time"))
-        until = None if longest is None else time.monotonic() + longest
-        after = exchange.headers.get("last-event-id") or None
+        try:
+            asked = event_query.read(dict(exchange.query), exchange.headers.get("last-event-id"))
+        except Refusal as refusal:
+            await send_json(exchange, refusal.status, refusal.body)
+            return
+        left, after = asked.most, asked.after
+        until = None if asked.wait is None else time.monotonic() + asked.wait
         await exchange.begin(200, {"content-type": "text/event-stream", "cache-control": "no-store"})
         gone = asyncio.ensure_future(exchange.gone())
         try:
@@ -86,7 +91,3 @@ class EventStream:
 
 async def _rung(bell: asyncio.Event) -> None:
     await bell.wait()
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdigit() and int(text) > 0 else None

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .._core.messages import BlockingBody, Request, Response
-from . import filters
+from . import event_query, filters
 from .asked import flag, header, in_path, listing, page, parameters, present, reply
 from .bodies import StreamedBody
+from .event_query import EventQuery
 from .identity import urn, uuid_of
 from .index import Connection
 from .job_events import Event, sse
@@ -17,7 +18,7 @@ from .job_record import LocalJob, of_record
 from .job_results import is_json
 from .jobs import RETRY_LATER, find_job, job_headers, job_url
 from .listing import Where, order_of, rows
-from .refusals import Refusal, invalid, missing
+from .refusals import Refusal, missing
 from .routes import route, stream
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def list_jobs(platform: LocalPlatform, request: Request, service: str) -> Respon
     where = Where().plus("service = ?", urn("service", id))
     if asked.past:
         where = where.plus("requested_at <= ?", asked.at)
+    if platform.reach is not None:
+        where = where.plus("id IN (SELECT value FROM json_each(?))", platform.reach.jobs())
     condition = asked.condition(frozenset(FIELDS))
     if condition is not None:
         text, values = filters.sql(condition, FIELDS)
@@ -126,6 +129,8 @@ def read_job(platform: LocalPlatform, request: Request, service: str, id: str) -
         result = platform.store.jobs.result_body(job)
         if result is not None:
             text = _with(text, "result-content", _inline(*result))
+    if platform.reach is not None and platform.reach.child(job.id):
+        platform.reach.learn(text)
     return Response(200, {"content-type": "application/json"}, text.encode())
 
 
@@ -143,6 +148,8 @@ def read_output(platform: LocalPlatform, request: Request, service: str, id: str
     result = platform.store.jobs.result_body(job)
     if result is None:
         return Response(204, {"ivcap-job-id": job.urn})
+    if platform.reach is not None and platform.reach.child(job.id):
+        platform.reach.learn(result[1])
     return Response(200, job_headers(platform, request, job, result[0]), result[1])
 
 
@@ -150,37 +157,27 @@ def read_output(platform: LocalPlatform, request: Request, service: str, id: str
 def follow_events(platform: LocalPlatform, request: Request, service: str, id: str) -> BlockingBody:
     """Send the events of a job: those of an ended one at once, those of a running one as they come."""
     job = find_job(platform, service, id)
-    after, most = _after(request), _most(request)
+    asked = _asked(request)
     if job.ended or platform.runners is None:
-        return StreamedBody(200, _SSE, _told(platform.store.jobs.events(job, after), most))
-    return platform.runners.follow(job, after, timeout=request.timeout)
+        return StreamedBody(200, _SSE, _told(platform.store.jobs.events(job, asked.after), asked.most))
+    return platform.runners.follow(job, asked, timeout=request.timeout)
 
 
 @route("GET", "/1/services2/{service}/jobs/{id}/events")
 def read_events(platform: LocalPlatform, request: Request, service: str, id: str) -> Response:
     """Answer with the events so far, for a caller that does not stream."""
     job = find_job(platform, service, id)
-    return Response(200, _SSE, b"".join(_told(platform.store.jobs.events(job, _after(request)), _most(request))))
+    asked = _asked(request)
+    return Response(200, _SSE, b"".join(_told(platform.store.jobs.events(job, asked.after), asked.most)))
+
+
+def _asked(request: Request) -> EventQuery:
+    return event_query.read(parameters(request), header(request, "last-event-id"))
 
 
 def _told(events: list[Event], most: int | None) -> Iterator[bytes]:
     for event in events[:most]:
         yield sse(event)
-
-
-def _after(request: Request) -> str | None:
-    text = header(request, "last-event-id")
-    # An id of another server's is not an error: everything is sent again.
-    return text if text and text.strip().isdecimal() and len(text) <= 20 else None
-
-
-def _most(request: Request) -> int | None:
-    text = parameters(request).get("max-messages")
-    if not text:
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise invalid("max-messages", "a number of events, at least 1, is expected", text)
-    return int(text)
 
 
 def _products(platform: LocalPlatform, request: Request, job: LocalJob) -> dict[str, object] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,14 @@ from .cursors import Key
 from .index import Connection
 
 MOST = 50
+
+
+class BadOrder(ValueError):
+    """`order-by` names something that cannot be sorted by; `name` is what was given."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"{name!r} cannot be sorted by; there are {', '.join(sorted(known))}")
+        self.name = name
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,10 @@ def order_of(
         default: Name to sort by when none is given or known.
         unique: SQL expression that is different in every row.
         descending: Direction of all keys.
-        other: Makes an expression of a name that is not known, or `None` to ignore it.
+        other: Makes an expression of a name that is not known, or `None`.
+
+    Raises:
+        BadOrder: A name is not known to either: an order that is not kept would be taken for one that is.
     """
     keys: list[str] = []
     for name in (text or "").split(","):
@@ -96,6 +107,8 @@ def order_of(
             continue
         plain = name.strip().replace("-", "_")
         key = columns.get(plain) or other(name.strip())
-        if key and key not in keys:
+        if not key:
+            raise BadOrder(name.strip()[:100], (known.replace("_", "-") for known in columns))
+        if key not in keys:
             keys.append(key)
     return Order((*(keys or [columns[default]]), unique), descending)

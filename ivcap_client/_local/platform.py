@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import sqlite3
@@ -12,17 +13,48 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from .._core.messages import BlockingBody, Request, Response
-from . import artifacts, aspects, blobs, job_reads, jobs, routes, services, times
+from . import (
+    artifacts,
+    aspects,
+    blobs,
+    job_reads,
+    jobs,
+    legacy_services,
+    openapi,
+    queues,
+    routes,
+    service_writes,
+    services,
+    times,
+    unserved,
+    user_secrets,
+)
 from .bodies import WholeBody
 from .catalogue import Catalogue
+from .event_query import EventQuery
 from .job_record import LocalJob
-from .refusals import Refusal, disk, not_here
+from .listing import BadOrder
+from .reach import Reach
+from .refusals import Refusal, disk, invalid, not_here
 from .store import Store
 from .uploads import SourceFailed
 
 log = logging.getLogger(__name__)
 
-HANDLERS = (artifacts, aspects, blobs, jobs, job_reads, services)
+HANDLERS = (
+    artifacts,
+    aspects,
+    blobs,
+    jobs,
+    job_reads,
+    legacy_services,
+    openapi,
+    queues,
+    service_writes,
+    services,
+    unserved,
+    user_secrets,
+)
 """The modules whose handlers are routed; importing them registers them."""
 
 IN_PROCESS = "http://ivcap.localhost"
@@ -56,8 +88,8 @@ class Runners(Protocol):
         A description is `{"tool": …, "service": …, "digest": …, "described_at": …}`.
         """
 
-    def follow(self, job: LocalJob, after: str | None, *, timeout: float | None = None) -> BlockingBody:
-        """Return the events of a running job after SeqID `after`, as server-sent events until the job ends."""
+    def follow(self, job: LocalJob, asked: EventQuery, *, timeout: float | None = None) -> BlockingBody:
+        """Return the events of a running job that were asked for, as server-sent events until the job ends."""
 
     def cancel(self, job: LocalJob) -> None:
         """End a job as `error`, now."""
@@ -98,6 +130,7 @@ class LocalPlatform:
         self.trust_directory = trust_directory
         self._given = tuple(services)
         self._known = known
+        self.reach: Reach | None = None
 
     def handle(self, request: Request) -> Response:
         """Answer a request. Blocks on the disk only, and for at most 20 s where `Timeout` asks to wait for a job.
@@ -116,6 +149,8 @@ class LocalPlatform:
             return response
         except Refusal as refusal:
             return refusal.response
+        except BadOrder as problem:
+            return invalid("order-by", str(problem), problem.name).response
         except SourceFailed as failed:
             raise failed.__cause__ or failed from None
         except (OSError, sqlite3.Error) as problem:
@@ -135,6 +170,12 @@ class LocalPlatform:
             return WholeBody(refusal.response)
         except (OSError, sqlite3.Error) as problem:
             return WholeBody(self._failed(request, problem))
+
+    def within(self, reach: Reach) -> LocalPlatform:
+        """Return this platform as a tool sees it."""
+        view = copy.copy(self)
+        view.reach = reach
+        return view
 
     def close(self) -> None:
         """Close what is open. The platform can be used again."""
@@ -190,7 +231,7 @@ class LocalPlatform:
 
     def _unrouted(self, method: str, path: str) -> Refusal:
         others = ", ".join(routes.methods(path))
-        instead = f"here there is {others}" if others else "a deployment may (set IVCAP_URL)"
+        instead = f"here there is {others}" if others else unserved.instead(path)
         return not_here(f"the embedded platform does not serve {method} {path[:200]}; {instead}")
 
     def _failed(self, request: Request, problem: OSError | sqlite3.Error) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,7 +37,8 @@ def from_script(path: Path, *, name: str | None = None) -> ServiceSpec:
             f"# /// script\n# dependencies = [{wanted}]\n# ///\nor give the command itself: --service NAME=COMMAND"
         )
     needs = EnvironmentSpec(_text(block.get("requires-python", ""), path), _texts(block.get("dependencies", []), path))
-    return _spec(path.resolve(), name or path.stem, path.resolve(), needs, cwd=None, kind=_kind(text))
+    secrets = secret_names(_own(block, path).get("secrets", []), path)
+    return _spec(path.resolve(), name or path.stem, path.resolve(), needs, cwd=None, kind=_kind(text), secrets=secrets)
 
 
 def script_metadata(text: str, where: str) -> dict[str, Any] | None:
@@ -76,7 +78,8 @@ def from_directory(path: Path, *, name: str | None = None) -> ServiceSpec:
         "batch" if plugin.get("service-type") == "batch" else _kind(script.read_text("utf-8", "replace"))
     )
     # A container runs a project from its own directory, so files named relative to it are found here too.
-    return _spec(path, str(told), script, needs, cwd=str(path), kind=kind)
+    secrets = secret_names(_own(table, project).get("secrets", []), project)
+    return _spec(path, str(told), script, needs, cwd=str(path), kind=kind, secrets=secrets)
 
 
 def requirements(table: dict[str, Any], listed: Path, root: Path) -> EnvironmentSpec:
@@ -153,12 +156,33 @@ def _script(root: Path, told: object) -> Path:
 
 
 def _spec(
-    source: Path, name: str, script: Path, needs: EnvironmentSpec, *, cwd: str | None, kind: Literal["rest", "batch"]
+    source: Path,
+    name: str,
+    script: Path,
+    needs: EnvironmentSpec,
+    *,
+    cwd: str | None,
+    kind: Literal["rest", "batch"],
+    secrets: tuple[str, ...],
 ) -> ServiceSpec:
-    command = (PYTHON, str(script))
-    return sealed(
-        ServiceSpec(service_urn(name), name, command, kind=kind, cwd=cwd, source=str(source), requirements=needs)
-    )
+    found = ServiceSpec(service_urn(name), name, (PYTHON, str(script)), kind=kind, cwd=cwd, source=str(source))
+    return sealed(replace(found, requirements=needs, secrets=secrets))
+
+
+def secret_names(value: object, where: Path) -> tuple[str, ...]:
+    """The names of the secrets that a service declares."""
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        raise BadSpec(f"{where}: secrets must be a list of names")
+    return tuple(value)
+
+
+def _own(table: dict[str, Any], where: Path) -> dict[str, Any]:
+    """`[tool.ivcap]` of a script's metadata or of a `pyproject.toml`."""
+    tool = table.get("tool", {})
+    found = tool.get("ivcap", {}) if isinstance(tool, dict) else {}
+    if not isinstance(found, dict):
+        raise BadSpec(f"{where}: [tool.ivcap] must be a table")
+    return found
 
 
 def _kind(text: str) -> Literal["rest", "batch"]:

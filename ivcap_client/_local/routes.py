@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from urllib.parse import unquote
 
 from .._core.messages import BlockingBody, Response
-
-if TYPE_CHECKING:
-    pass
 
 Handler = Callable[..., Response]
 Opener = Callable[..., BlockingBody]
@@ -63,6 +60,17 @@ def find_stream(method: str, path: str) -> tuple[Callable[..., object], dict[str
 def methods(path: str) -> list[str]:
     """Return the methods that a path is known with."""
     return sorted({method for table in (_whole, _streamed) for method, _ in table if _find(table, method, path)})
+
+
+def registered() -> list[tuple[str, str]]:
+    """Return the method and path of every route, each once."""
+    found = {
+        (route.method, "/" + "/".join(route.segments))
+        for table in (_whole, _streamed)
+        for some in table.values()
+        for route in some
+    }
+    return sorted(found)
 
 
 def _find(

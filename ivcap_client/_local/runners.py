@@ -13,7 +13,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import descriptions, launch, openapi, pending, specs
+from . import descriptions, launch, pending, specs
+from .event_query import EventQuery
 from .following import FollowedEvents, follow
 from .specs import ServiceSpec
 
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from .runner_routes import RunnerRoutes
 
 log = logging.getLogger(__name__)
-
-DESCRIBED_AT = openapi.CANCEL_ROUTE
-"""The route clients look for before they cancel; importing its module makes the platform list it."""
 
 T = TypeVar("T")
 
@@ -69,9 +67,9 @@ class OutsideRunners:
             threading.Thread(target=self._tell, args=(missing,), name="ivcap-describe", daemon=True).start()
         return found
 
-    def follow(self, job: LocalJob, after: str | None, *, timeout: float | None = None) -> FollowedEvents:
+    def follow(self, job: LocalJob, asked: EventQuery, *, timeout: float | None = None) -> FollowedEvents:
         """The events of a running job as the runner streams them."""
-        return follow(self._base_dir, job.service, job.id, after=after, timeout=timeout)
+        return follow(self._base_dir, job.service, job.id, after=asked.after, query=asked.query, timeout=timeout)
 
     def cancel(self, job: LocalJob) -> None:
         """End a job now."""
@@ -107,9 +105,10 @@ class InsideRunners:
             self._soon(self._routes.register(missing))
         return found
 
-    def follow(self, job: LocalJob, after: str | None, *, timeout: float | None = None) -> FollowedEvents:
+    def follow(self, job: LocalJob, asked: EventQuery, *, timeout: float | None = None) -> FollowedEvents:
         """The events of a running job, over loopback like everybody else's; the gateway itself does not come here."""
-        return follow(self._dispatcher.base_dir, job.service, job.id, after=after, timeout=timeout)
+        base = self._dispatcher.base_dir
+        return follow(base, job.service, job.id, after=asked.after, query=asked.query, timeout=timeout)
 
     def cancel(self, job: LocalJob) -> None:
         """End a job now."""

@@ -1,18 +1,19 @@
-"""Handlers of `/1/services2`: list and read (rest-api §2.1, §2.2). Nothing is written by these routes."""
+"""Handlers of `/1/services2`: list and read (rest-api §2.1, §2.2)."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .._core.messages import Request, Response
 from . import filters, times
-from .asked import listing, page, present, reply
+from .asked import listing, ordered, page, present, reply
 from .catalogue import Service
-from .cursors import Key
 from .identity import ACCOUNT
-from .refusals import missing, not_here
+from .refusals import missing
 from .routes import route
 
 if TYPE_CHECKING:
@@ -22,39 +23,32 @@ REST = "urn:ivcap:schema.service.rest.1"
 BATCH = "urn:ivcap:schema.service.batch.1"
 
 FIELDS = frozenset({"id", "name", "description", "controller-schema", "policy", "status"})
+"""What a filter may name."""
+
+SORTED = (*sorted(FIELDS), "valid-from", "valid-to")
 _TYPES = {"string", "int", "float", "bool", "option", "artifact", "collection"}
-_INSTEAD = (
-    "the embedded platform takes services from --service, 'ivcap-mcp services add' or services/*.toml,"
-    " and their descriptions from aspects"
-)
 
 
 @route("GET", "/1/services2")
 def list_services(platform: LocalPlatform, request: Request) -> Response:
     """List services, by name unless told otherwise; with `search`, the best matches first and with a score."""
     asked = listing("services", "/1/services2", request, platform.store.now())
-    at = asked.at if "at-time" in asked.query else None
     condition = asked.condition(FIELDS)
     search = asked.query.get("search")
-    base, found = platform.base(request), []
-    by = _order_by(asked.query.get("order-by"))
-    for service in platform.catalogue().all(at):
-        if condition is not None and not filters.matches(condition, _record(service)):
+    base = platform.base(request)
+    found: list[tuple[Mapping[str, object], str, dict[str, object]]] = []
+    for service in platform.catalogue().all(asked.at if "at-time" in asked.query else None):
+        record = record_of(service)
+        if condition is not None and not filters.matches(condition, record):
             continue
-        score = _score(search, service) if search else None
+        score = score_of(search, service) if search else None
         if score == 0:
             continue
-        found.append((_key(service, by, score), _item(service, base, score)))
-    # With `search` the best come first; otherwise `order-desc` counts, which is true by default and turns
-    # the order of times round, while names read from A to Z unless it was asked for.
-    descending = search is not None or asked.descending("order-by" in asked.query)
-    found.sort(key=lambda pair: pair[0], reverse=descending)
-    if asked.after:
-        last = asked.after
-        found = [(key, item) for key, item in found if (key < last if descending else key > last)]
-    shown = found[: asked.limit]
-    more = shown[-1][0] if len(found) > asked.limit else None
-    return page(asked, base, [json.dumps(item) for _, item in shown], more)
+        found.append(({**record, "score": score or 0.0}, service.urn, _item(service, base, score)))
+    if search:
+        asked = replace(asked, query={**asked.query, "order-by": "score", "order-desc": "true"})
+    shown, more = ordered(asked, found, (*SORTED, "score") if search else SORTED, "name")
+    return page(asked, base, [json.dumps(item) for item in shown], more)
 
 
 @route("GET", "/1/services2/{id}")
@@ -63,14 +57,19 @@ def read_service(platform: LocalPlatform, request: Request, id: str) -> Response
     service = platform.catalogue().find(id)
     if service is None:
         raise missing(id, f"there is no service {id}")
+    return reply(200, whole(service, platform.base(request)))
+
+
+def whole(service: Service, base: str) -> dict[str, object]:
+    """Write a service as `ServiceStatusRT` (rest-api §2.2)."""
     content = service.content
     tags = content.get("tags")
-    body = present(
+    return present(
         id=service.urn,
         name=service.name or None,
         description=service.description,
-        status="active" if service.described else "inactive",
-        parameters=[_parameter(told) for told in _list(content.get("parameters"))],
+        status=status_of(service),
+        parameters=parameters_of(service),
         controller_schema=_controller(service),
         controller=content.get("controller") or {},
         policy=service.policy,
@@ -78,33 +77,18 @@ def read_service(platform: LocalPlatform, request: Request, id: str) -> Response
         tags=[tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else None,
         valid_from=_time(service.valid_from),
         valid_to=_time(service.valid_to),
-        links=[
-            {
-                "rel": "self",
-                "type": "application/json",
-                "href": f"{platform.base(request)}/1/services2/{service.urn}",
-            }
-        ],
+        links=[{"rel": "self", "type": "application/json", "href": f"{base}/1/services2/{service.urn}"}],
     )
-    return reply(200, body)
 
 
-@route("POST", "/1/services2")
-def create_service(platform: LocalPlatform, request: Request) -> Response:
-    """Refuse: what would be run must be named by the user of this machine."""
-    raise not_here(_INSTEAD)
+def status_of(service: Service) -> str:
+    """`active` if it can be run here and has said what it is; a service of which only aspects speak is `inactive`."""
+    return "active" if service.described and service.spec is not None else "inactive"
 
 
-@route("PUT", "/1/services2/{id}")
-def update_service(platform: LocalPlatform, request: Request, id: str) -> Response:
-    """Refuse: what would be run must be named by the user of this machine."""
-    raise not_here(_INSTEAD)
-
-
-@route("DELETE", "/1/services2/{id}")
-def delete_service(platform: LocalPlatform, request: Request, id: str) -> Response:
-    """Refuse: what would be run must be named by the user of this machine."""
-    raise not_here(_INSTEAD)
+def parameters_of(service: Service) -> list[dict[str, object]]:
+    """Return the parameters of a service as clients can parse them."""
+    return [_parameter(told) for told in _list(service.content.get("parameters"))]
 
 
 def _item(service: Service, base: str, score: float | None) -> dict[str, object]:
@@ -120,14 +104,17 @@ def _item(service: Service, base: str, score: float | None) -> dict[str, object]
     )
 
 
-def _record(service: Service) -> dict[str, object]:
+def record_of(service: Service) -> dict[str, object]:
+    """Return what a service can be filtered and sorted by."""
     return {
         "id": service.urn,
         "name": service.name,
         "description": service.description,
         "controller-schema": _controller(service),
         "policy": service.policy,
-        "status": "active" if service.described else "inactive",
+        "status": status_of(service),
+        "valid-from": service.valid_from or 0,
+        "valid-to": service.valid_to or 2**62 - 1,
     }
 
 
@@ -169,31 +156,29 @@ def _list(value: object) -> list[dict[str, object]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _order_by(text: str | None) -> str:
-    for name in (text or "").split(","):
-        plain = name.strip().replace("_", "-")
-        if plain in ("name", "id", "description", "valid-from", "valid-to"):
-            return plain
-    return "name"
+def score_of(text: str, service: Service) -> float:
+    """Return how well a service fits a search, from 0 to 1.
 
-
-def _key(service: Service, by: str, score: float | None) -> tuple[Key, ...]:
-    if score is not None:
-        return score, service.urn
-    times_of = {"valid-from": service.valid_from or 0, "valid-to": service.valid_to or 2**62 - 1}
-    if by in times_of:
-        return times_of[by], service.urn
-    return {"id": service.urn, "description": service.description[:200]}.get(by, service.name.lower()), service.urn
-
-
-def _score(text: str, service: Service) -> float:
-    """Return how well a service fits, from 0 to 1: the share of words found, those in the name counting double."""
+    The share of its words that are found, in the name counting more than in the description and whole words more than
+    their beginnings. No model of language is at work here, so words of the same meaning are different words.
+    """
     words = set(re.findall(r"\w+", text.lower()))
     if not words:
         return 0.0
-    name, description = service.name.lower(), service.description.lower()
-    points = sum(2 if word in name else 1 if word in description else 0 for word in words)
-    return round(points / (2 * len(words)), 4)
+    name, described = (re.findall(r"[^\W_]+", part.lower()) for part in (service.name, service.description))
+    points = sum(max(4 * _fit(word, name), 2 * _fit(word, described)) for word in words)
+    return round(points / (4 * len(words)), 4)
+
+
+def _fit(word: str, among: list[str]) -> float:
+    """1 for the word itself, three quarters where one is the beginning of the other ("sum", "sums")."""
+    if word in among:
+        return 1.0
+    return (
+        0.75
+        if any(min(len(word), len(one)) > 2 and (one.startswith(word) or word.startswith(one)) for one in among)
+        else 0.0
+    )
 
 
 def _time(moment: int | None) -> str | None:

@@ -64,6 +64,7 @@ class ServiceSpec:
         source: Path it came from, for people and for noticing changes.
         digest: Hash over the command, the source files and the requirements: what exactly was approved and described.
         requirements: Its environment, or `None` when its command brings its own.
+        secrets: Names of the user's secrets that it may ask for.
         pinned: Approved with this digest only; when the files change it must be approved again.
     """
 
@@ -78,6 +79,7 @@ class ServiceSpec:
     digest: str = ""
     requirements: EnvironmentSpec | None = None
     pinned: bool = False
+    secrets: tuple[str, ...] = ()
 
 
 def service_urn(name: str) -> str:
@@ -142,6 +144,7 @@ def from_toml(path: Path) -> ServiceSpec:
         "deadline",
         "dependencies",
         "requires-python",
+        "secrets",
     }
     if unknown:
         raise BadSpec(f"{path}: unknown key {sorted(unknown)[0]!r}")
@@ -155,12 +158,13 @@ def from_toml(path: Path) -> ServiceSpec:
     env = table.get("env", {})
     if not isinstance(env, dict) or not all(isinstance(value, str) for value in env.values()):
         raise BadSpec(f"{path}: env must be a table of strings")
+    secrets = projects.secret_names(table.get("secrets", []), path)
     common: dict[str, Any] = {"kind": kind, "deadline": float(deadline), "env": dict(env), "source": str(path)}
     if "path" in table:
         if "command" in table:
             raise BadSpec(f"{path}: give either command or path")
         inner = from_path((path.parent / str(table["path"])).absolute(), name=name)
-        return sealed(replace(inner, **(common | {"source": str(path)})))
+        return sealed(replace(inner, **(common | {"secrets": secrets or inner.secrets})))
     command = table.get("command")
     words = tuple(shlex.split(command)) if isinstance(command, str) else tuple(command or ())
     if not words or not all(isinstance(word, str) for word in words):
@@ -174,6 +178,7 @@ def from_toml(path: Path) -> ServiceSpec:
         if wanted is None
         else EnvironmentSpec(str(table.get("requires-python", "")), tuple(wanted), str(path.parent))
     )
+    common["secrets"] = secrets
     return sealed(ServiceSpec(service_urn(name), name, words, cwd=str(cwd), requirements=needs, **common))
 
 
@@ -188,6 +193,7 @@ def sealed(spec: ServiceSpec) -> ServiceSpec:
         spec.cwd or "",
         *(f"{k}={v}" for k, v in sorted(spec.env.items())),
         "|",
+        *(f"secret {name}" for name in sorted(spec.secrets)),
     ):
         digest.update(part.encode() + b"\0")
     if needs is not None:
@@ -297,6 +303,7 @@ def from_json(value: dict[str, Any]) -> ServiceSpec:
             **{
                 **value,
                 "command": tuple(value["command"]),
+                "secrets": tuple(value.get("secrets", ())),
                 "requirements": None
                 if needs is None
                 else EnvironmentSpec(needs["python"], tuple(needs["dependencies"]), needs.get("project")),

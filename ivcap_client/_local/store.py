@@ -16,6 +16,7 @@ from .artifact_store import ArtifactStore
 from .aspect_store import AspectStore
 from .index import Connection, Index
 from .job_store import JobStore
+from .queue_store import QueueStore
 
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "fuse.sshfs", "glusterfs"}
 
@@ -48,6 +49,7 @@ class Store:
         self.aspects = AspectStore(self)
         self.artifacts = ArtifactStore(self)
         self.jobs = JobStore(self)
+        self.queues = QueueStore(self.hidden / "queues", now)
 
     @property
     def index(self) -> Index:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from . import guard, tool_log
 from .limits import Limits
+from .reach import Reach
 from .specs import PYTHON, ServiceSpec, slug
 from .tool_http import ToolUnreachable, exchange
 
@@ -50,6 +51,7 @@ class Tool:
         path: Where it takes jobs; `None` until it is described.
         ended: Set when the process is gone.
         reportable: UUIDs of all jobs it was ever given.
+        reach: What it may touch.
         stuck: A job of it was given up, so its threads may hang and asking it to end is no use.
     """
 
@@ -62,6 +64,7 @@ class Tool:
     reportable: set[str] = field(default_factory=set)
     retired: bool = False
     stuck: bool = False
+    reach: Reach = field(init=False)
     port: int = 0
     process: asyncio.subprocess.Process | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -71,6 +74,9 @@ class Tool:
     _directory: str | None = None
     _log_began: int = 0
     _watcher: asyncio.Task[None] | None = None
+
+    def __post_init__(self) -> None:
+        self.reach = Reach(self.spec.urn)
 
     async def start(self, gateway_port: int, on_end: Callable[[Tool], None]) -> None:
         """Start the process and wait until it is healthy.

@@ -108,6 +108,9 @@ def _target(command: argparse.ArgumentParser) -> None:
         "--service", action="append", default=[], metavar="PATH", help="an AI tool for the embedded platform"
     )
     command.add_argument("--offline", action="store_true", help="refuse to fetch packages for a tool's environment")
+    command.add_argument(
+        "--no-foreign-data", action="store_true", help="refuse bytes of artifacts that lie at another origin"
+    )
     _logs(command)
 
 
@@ -121,6 +124,9 @@ def _tools(command: argparse.ArgumentParser) -> None:
         help="whose rules input schemas follow (default: by the client's name)",
     )
     command.add_argument("--pin", action="append", default=[], metavar="PATTERN", help="services that are always tools")
+    command.add_argument(
+        "--read-only", action="store_true", help="no tool that changes anything or runs a service; refuse such calls"
+    )
     command.add_argument(
         "--allow-root", action="append", type=Path, default=[], metavar="DIR", help="files may be uploaded from here"
     )

@@ -59,6 +59,7 @@ def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, di
     """
     env = target.environment(given.env_file)
     options = target.Options(given.url, given.env_file, given.local_dir, tuple(given.service), given.offline)
+    options = replace(options, foreign_data=not given.no_foreign_data)
     ivcap, told = target.connect(options, env)
     if not 1 <= given.max_wait <= 3600:
         raise ConfigError(f"--max-wait {given.max_wait}: seconds between 1 and 3600 are wanted")
@@ -74,6 +75,7 @@ def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, di
         max_wait=given.max_wait,
         on_cancel=given.on_cancel,
         confirm=getattr(given, "confirm", False),
+        read_only=given.read_only,
         task_poll=LOCAL_POLL if local else 2.0,
         poll=LOCAL_REFRESH if local else 5.0,
         allow_roots=target.roots(allowed, env) if stdio else (),

@@ -8,7 +8,7 @@ from typing import Final
 from ivcap_client.schemas.keywords import Node
 
 from ..text import clip
-from .shapes import any_of, anything, shown, united
+from .shapes import any_of, shown, united
 
 _MOST_SENTENCE: Final = 300
 
@@ -17,29 +17,25 @@ def fold(branches: list[Node]) -> Node:
     """Return one object schema for several published ones.
 
     It has the properties of all of them and requires what all require. A property that several describe in different
-    ways may be any of those; one that an alternative does not describe may also be what that one lets through, which
-    comes last. Which belong together is said in words.
+    ways may be any of those. Which belong together is said in words.
     """
     if len(branches) == 1:
         return branches[0]
-    names = dict.fromkeys(name for branch in branches for name in branch["properties"])
+    variants: dict[str, list[Node]] = {}
+    for branch in branches:
+        for name, schema in branch["properties"].items():
+            variants.setdefault(name, []).append(schema)
     required = _common([branch.get("required", []) for branch in branches])
     folded: Node = {
         "type": "object",
         "description": _sentence(branches, required),
-        "properties": {name: _joined(_variants(name, branches)) for name in names},
+        "properties": {name: _joined(schemas) for name, schemas in variants.items()},
     }
     if required:
         folded["required"] = required
     if all(branch.get("additionalProperties") is False for branch in branches):
         folded["additionalProperties"] = False
     return {key: value for key, value in folded.items() if value != ""}
-
-
-def _variants(name: str, branches: list[Node]) -> list[Node]:
-    found = [branch["properties"][name] for branch in branches if name in branch["properties"]]
-    rests = [branch.get("additionalProperties", True) for branch in branches if name not in branch["properties"]]
-    return [*found, *(anything() if rest is True else rest for rest in rests if rest is not False)]
 
 
 def _joined(schemas: list[Node]) -> Node:

@@ -55,7 +55,7 @@ async def explain_job(backend: Backend, request: Request, given: dict[str, Any])
             tasks.start_soon(_within, _comparison, backend, job, told, missing)
     if missing:
         told["not_found_out"] = missing
-    told |= _advice(job, status, told)
+    told |= _advice(job, status, told, runs=not backend.settings.read_only)
     order = ("job", "status", "service", "error", "advice", "next", "compared", "traceback_end", "events", "output")
     told = {key: told[key] for key in (*order, *told) if key in told}
     told = seen(told) | outside.MARK
@@ -173,7 +173,7 @@ def _traceback(job: Job) -> str | None:
     return "\n".join(stripped(trace).strip().splitlines()[-6:])[-1_500:] if isinstance(trace, str) else None
 
 
-def _advice(job: Job, status: str, told: dict[str, Any]) -> dict[str, Any]:
+def _advice(job: Job, status: str, told: dict[str, Any], *, runs: bool) -> dict[str, Any]:
     if not job.ended:
         return {"next": next_call("get_job", job=job.urn, wait=25)}
     if status == "succeeded":
@@ -187,7 +187,7 @@ def _advice(job: Job, status: str, told: dict[str, Any]) -> dict[str, Any]:
         places = ", ".join(one["at"] for one in likely[:5])
         advice = f"Look first at {places}: there the input differs from one that succeeded. {advice}"
     following = {}
-    if job.service and isinstance(job.request, dict) and len(in_words(job.request)) < 160:
+    if runs and job.service and isinstance(job.request, dict) and len(in_words(job.request)) < 160:
         following = {"next": next_call("run_service", service=job.service, input=job.request)}
         advice += " `next` is the same call again" + (", a fresh job." if how.again else ": change its input first.")
         if how.again:

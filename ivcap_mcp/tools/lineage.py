@@ -33,6 +33,8 @@ async def trace_lineage(backend: Backend, request: Request, given: dict[str, Any
         entry = await backend.catalog.of_service(service) if label["kind"] == "service" else None
         if entry is not None:
             label["name"] = entry.name
+    if backend.settings.read_only:
+        graph.rerun = None
     return _told(graph, direction, given.get("max_bytes", 20_000))
 
 

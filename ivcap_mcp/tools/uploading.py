@@ -9,14 +9,14 @@ import shlex
 import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import PurePath
 from typing import IO, Any
 
 import anyio
 import mcp_types as t
 
 from ivcap_client import Artifact
-from ivcap_mcp import collected
+from ivcap_mcp import allowed, collected
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.preview import look
@@ -49,16 +49,23 @@ async def upload_artifact(backend: Backend, request: Request, given: dict[str, A
     if ways == ["text"]:
         artifact = await _from_text(backend, given, common)
     elif ways == ["path"]:
-        file = await anyio.to_thread.run_sync(permitted, str(given["path"]), backend.settings.allow_roots)
-        artifact = await backend.ivcap.upload_artifact_async(
-            name=given.get("name") or file.name, file_path=file, content_type=given.get("content_type"), **common
-        )
+        artifact = await _from_path(backend, given, common)
     elif ways == ["from_artifact"]:
         artifact = await _from_member(backend, request, given, common)
     else:
         return await _handed_off(backend, request, given, common)
     await _collected(backend, artifact, given)
     return answer(facts(artifact), link(artifact))
+
+
+async def _from_path(backend: Backend, given: dict[str, Any], common: dict[str, Any]) -> Artifact:
+    # Opened once, where it was found to be permitted: looked up by name again it might be another file.
+    file = await anyio.to_thread.run_sync(allowed.opened, str(given["path"]), backend.settings.allow_roots)
+    with file:
+        name = given.get("name") or PurePath(given["path"]).name
+        return await backend.ivcap.upload_artifact_async(
+            name=name, io_stream=file, content_type=given.get("content_type"), **common
+        )
 
 
 async def _from_text(backend: Backend, given: dict[str, Any], common: dict[str, Any]) -> Artifact:
@@ -164,26 +171,6 @@ def _address(request: Request) -> str | None:
 async def _collected(backend: Backend, artifact: Artifact, given: dict[str, Any]) -> None:
     if given.get("collection"):
         await collected.add(backend.ivcap, given["collection"], artifact.urn)
-
-
-def permitted(path: str, roots: tuple[Path, ...]) -> Path:
-    """The file, if it lies under an allowed root after all links are followed.
-
-    Raises:
-        ToolError: It does not, or is no file.
-    """
-    if not roots:
-        raise ToolError("not_permitted", "This server may read no files.", "Give the content as `text`.")
-    given = Path(path).expanduser()
-    file = (given if given.is_absolute() else roots[0] / given).resolve()
-    allowed = ", ".join(str(root) for root in roots)
-    if not any(file.is_relative_to(root.resolve()) for root in roots):
-        raise ToolError(
-            "not_permitted", f"{clip(path, 300)!r} lies outside {allowed}.", "Ask the user for --allow-root."
-        )
-    if not file.is_file():
-        raise ToolError("not_found", f"There is no file {clip(path, 300)!r} under {allowed}.", "Check the path.")
-    return file
 
 
 TOOLS = (

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ivcap_client._local import launch, secrets_kept
+from ivcap_client._local import launch
 from ivcap_client._local.runner import RunnerError, Serving, run_runner
 from tests.local.running.desk import LONG, Desk, gone, until
 
@@ -262,20 +262,33 @@ def test_a_tool_uploads_and_reads_through_its_own_address(desk: Desk, client: Cl
     base = desk.result(desk.run(do="environment"))["IVCAP_BASE_URL"]
     secret = base.rpartition("/")[2]
     assert ask("GET", f"/s/{secret}/1/aspects/{made['id']}")[0] == 200  # the library doubles the prefix
-    assert ask("GET", "/1/secret?secret-name=none")[0] == 404
+    assert ask("GET", "/1/secret?secret-name=none")[0] == 403
     assert ask("GET", "/next_job")[0] == 501
     assert ask("GET", "/1/projects")[0] == 501
     with client.open("GET", "/s/guessed/1/aspects") as reply:
         assert reply.status == 404
 
 
-def test_a_tool_gets_the_secrets_of_its_own_service_only(desk: Desk, client: Client) -> None:
-    secrets_kept.keep(desk.base.resolve(), desk.plain.urn, "key", "opened")
-    secrets_kept.keep(desk.base.resolve(), "urn:ivcap:service:other", "hidden", "closed")
-    asked: dict[str, Any] = {"do": "ask", "method": "GET"}
-    said = desk.result(desk.run(**asked, path="/1/secret?secret-name=key&secret-type=raw"))
-    assert json.loads(said["body"])["secret-value"] == "opened"
-    assert desk.result(desk.run(**asked, path="/1/secret?secret-name=hidden"))["status"] == 404
+def test_a_tool_gets_the_secrets_that_its_service_declares_and_no_others(desk: Desk, client: Client) -> None:
+    for name in ("key", "hidden"):
+        told = {"secret-name": name, "secret-value": f"the {name}", "expiry-time": 0}
+        assert client.ask("POST", "/1/secrets", told)[0] == 204
+    told = {"secret-name": "old", "secret-value": "gone", "expiry-time": 1}
+    assert client.ask("POST", "/1/secrets", told)[0] == 204
+    keen = desk.service("keen", secrets=("key", "unset", "old"))
+
+    def ask(name: str, more: str = "") -> tuple[int, dict[str, Any]]:
+        path = f"/1/secret?secret-name={name}{more}"
+        said = desk.result(desk.run(keen, do="ask", method="GET", path=path))
+        return said["status"], json.loads(said["body"])
+
+    status, said = ask("key", "&secret-type=raw&token-type=USER")
+    assert (status, said["secret-value"]) == (200, "the key")
+    assert ask("hidden")[0] == 403
+    assert ask("unset")[0] == 404
+    assert ask("old")[0] == 404
+    said = desk.result(desk.run(do="ask", method="GET", path="/1/secret?secret-name=key"))
+    assert said["status"] == 403
 
 
 def test_a_tool_starts_sub_jobs_and_reads_no_others(desk: Desk, client: Client) -> None:

@@ -16,6 +16,8 @@ def test_a_job_runs_and_its_result_is_what_the_tool_returned(desk: Desk) -> None
     job = desk.run(do="echo", text="hello")
     assert (job.status, job.error_message) == ("succeeded", None)
     assert desk.result(job)["text"] == "hello"
+    # The last event is written right after the record that says so.
+    until(lambda: desk.store.jobs.events(job)[-1]["Data"].get("status") == "succeeded")
     told = [event["Data"] for event in desk.store.jobs.events(job) if event["Type"] == "ivcap.job.status"]
     assert [data["status"] for data in told] == ["scheduled", "executing", "succeeded"]
 
