@@ -51,7 +51,9 @@ class Backend:
             cache = CatalogCache(settings.cache_dir, ivcap.url, self.identity)
         self.catalog = Catalog(ivcap, settings, self.changes, builtins, cache)
         self.journal = Journal(settings.state_dir, attach_for=settings.attach_for)
-        self.handoffs = HandOffs(ivcap, read_only=settings.read_only)
+        self.handoffs = HandOffs(ivcap, settings.owner, read_only=settings.read_only)
+        if settings.secret:
+            self.handoffs.sealed_with([settings.secret])
         self.stopping = False
         self._door, self._sessions = anyio.Lock(), 0
         self._life: _Life | None = None
@@ -97,6 +99,13 @@ class Backend:
                     self._sessions -= 1
                     if self._sessions == 0:
                         await self._living.end()
+
+    def drain(self) -> None:
+        """The server is about to end: who waits for a job is answered with its handle, and streams end."""
+        self.stopping = True
+        self.changes.close()
+        if self._watchers is not None:
+            self._watchers.leave()
 
     async def preparing(self) -> list[dict[str, Any]]:
         """Services of the embedded platform that cannot be listed as tools yet; those that failed are left out."""

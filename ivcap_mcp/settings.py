@@ -47,6 +47,8 @@ class Settings:
         most_subscriptions: Resources, and tasks, that one connection or stream may subscribe to.
         read_only: Tools that change anything are not listed, and refused when called; so are services, which run jobs.
         local: The embedded platform is the target.
+        owner: Whose server this is, hashed, where each caller has one; empty: everybody's who is let in.
+        secret: Seals what clients carry between requests; shared by replicas. Empty: each process makes its own.
     """
 
     target: str = "the embedded platform"
@@ -84,6 +86,8 @@ class Settings:
     most_subscriptions: int = 100
     read_only: bool = False
     local: bool = False
+    owner: str = ""
+    secret: str = field(default="", repr=False)
 
     @property
     def wait(self) -> float:

@@ -6,12 +6,19 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ivcap_client import IVCAP, LocalIVCAP
 from ivcap_client.exception import ConfigError
 from ivcap_client.settings import connection
 
 KEYS = "IVCAP_"
+
+
+class Credential(Protocol):
+    """What puts itself on a request."""
+
+    def apply(self, headers: dict[str, str]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +86,19 @@ def _dir(env: Mapping[str, str], variable: str, kind: str) -> Path:
     return Path(getattr(platformdirs, kind)("ivcap-mcp", appauthor=False))
 
 
-def connect(options: Options, env: Mapping[str, str]) -> tuple[IVCAP, str]:
+def connect(options: Options, env: Mapping[str, str], auth: Credential | None = None) -> tuple[IVCAP, str]:
     """The platform's client, and one line that says which platform it is.
+
+    Args:
+        options: What the command line says.
+        env: The `IVCAP_*` variables.
+        auth: As whom a deployment is asked, instead of the environment's credential; nothing for the embedded platform.
 
     Raises:
         ConfigError: The options and the environment contradict each other, or a token is missing.
     """
-    chosen = connection(options.url, None, None, env)
+    named = options.url or env.get("IVCAP_URL", "").strip() or env.get("IVCAP_BASE_URL", "").strip()
+    chosen = connection(options.url, None, auth if named else None, env)
     if chosen.url is None:
         base = options.local_dir.expanduser().absolute() if options.local_dir else data_dir(env)
         ivcap = LocalIVCAP(
