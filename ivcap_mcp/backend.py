@@ -104,8 +104,8 @@ class Backend:
         """The server is about to end: who waits for a job is answered with its handle, and streams end."""
         self.stopping = True
         self.changes.close()
-        if self._watchers is not None:
-            self._watchers.leave()
+        if self._life is not None:
+            self._life.watchers.leave()
 
     async def preparing(self) -> list[dict[str, Any]]:
         """Services of the embedded platform that cannot be listed as tools yet; those that failed are left out."""
