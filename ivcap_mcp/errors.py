@@ -68,6 +68,9 @@ def tool_error(error: Exception) -> ToolError:
         return error
     if isinstance(error, e.ServerError) and error.status_code == NO_ROOM:
         return ToolError("disk_full", str(error), "Nothing was changed. Tell the user to make room, then call again.")
+    if isinstance(error, e.NotSignedIn):
+        # The command in its words is for a person: a model cannot sign in for them, and no restart is needed.
+        return ToolError("not_authorised", f"{error}.", "Ask the user to do that in a terminal, then call again.")
     if isinstance(error, e.NotAuthorizedException):
         if error.status_code == 403 and (directory := _directory(error)) is not None:
             return ToolError(
@@ -81,7 +84,8 @@ def tool_error(error: Exception) -> ToolError:
         return ToolError(
             "not_authorised",
             str(error),
-            "Ask the user to renew the credential (IVCAP_JWT, or `ivcap context login`) and to restart this server.",
+            "Ask the user to put a new token into IVCAP_JWT and to restart this server, or to unset it and run "
+            "`ivcap-mcp login`.",
         )
     for kind, code, following in TABLE:
         if isinstance(error, kind):
