@@ -44,7 +44,9 @@ class Backend:
             cache = CatalogCache(settings.cache_dir, ivcap.url, self.identity)
         self.catalog = Catalog(ivcap, settings, self.changes, builtins, cache)
         self.journal = Journal(settings.state_dir, attach_for=settings.attach_for)
-        self.handoffs = HandOffs(ivcap, read_only=settings.read_only)
+        self.handoffs = HandOffs(ivcap, settings.owner, read_only=settings.read_only)
+        if settings.secret:
+            self.handoffs.sealed_with([settings.secret])
         self.stopping = False
         self._tasks: TaskGroup | None = None
         self._watchers: Watchers | None = None
@@ -86,6 +88,13 @@ class Backend:
                 self.changes.close()
                 self.journal.close()
                 tasks.cancel_scope.cancel()
+
+    def drain(self) -> None:
+        """The server is about to end: who waits for a job is answered with its handle, and streams end."""
+        self.stopping = True
+        self.changes.close()
+        if self._watchers is not None:
+            self._watchers.leave()
 
     async def preparing(self) -> list[dict[str, Any]]:
         """Services of the embedded platform that cannot be listed as tools yet; those that failed are left out."""

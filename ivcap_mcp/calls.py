@@ -16,7 +16,7 @@ from ivcap_mcp import reconciliation, results
 from ivcap_mcp.errors import ToolError, tool_error
 from ivcap_mcp.ordering import Ordered, left, ordered
 from ivcap_mcp.request import Request
-from ivcap_mcp.watch import Ended, Failed, Polling, Trouble
+from ivcap_mcp.watch import Ended, Failed, Leaving, Polling, Trouble
 
 if TYPE_CHECKING:
     from ivcap_mcp.backend import Backend
@@ -125,6 +125,8 @@ async def ended_by(backend: Backend, request: Request, job: Job, until: float) -
                     request.hear(one)
                 elif isinstance(one, Ended):
                     return one.job
+                elif isinstance(one, Leaving):
+                    return None
                 elif isinstance(one, Failed):
                     raise one.error
                 elif isinstance(one, Trouble):

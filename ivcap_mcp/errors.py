@@ -65,13 +65,17 @@ def tool_error(error: Exception) -> ToolError:
         error = error.exceptions[0]  # what several tasks looked for at once failed: the first says why
     if isinstance(error, ToolError):
         return error
+    if isinstance(error, e.NotSignedIn):
+        # The command in its words is for a person: a model cannot sign in for them, and no restart is needed.
+        return ToolError("not_authorised", f"{error}.", "Ask the user to do that in a terminal, then call again.")
     if isinstance(error, e.NotAuthorizedException):
         if error.status_code == 403:
             return ToolError("not_permitted", str(error), "Ask the user whether another account or policy is meant.")
         return ToolError(
             "not_authorised",
             str(error),
-            "Ask the user to renew the credential (IVCAP_JWT, or `ivcap context login`) and to restart this server.",
+            "Ask the user to put a new token into IVCAP_JWT and to restart this server, or to unset it and run "
+            "`ivcap-mcp login`.",
         )
     for kind, code, following in TABLE:
         if isinstance(error, kind):

@@ -15,7 +15,8 @@ from .asked import header, in_path, listing, page, present, reply
 from .identity import ACCOUNT, urn, uuid_of
 from .index import Connection
 from .listing import Where, order_of, rows
-from .refusals import invalid, missing
+from .reach_rules import find_artifact
+from .refusals import invalid
 from .routes import route
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ def list_artifacts(platform: LocalPlatform, request: Request) -> Response:
     where = Where()
     if asked.past:
         where = where.plus("created_at <= ?", asked.at)
+    if platform.reach is not None:
+        where = where.plus(
+            "('urn:ivcap:artifact:' || id) IN (SELECT value FROM json_each(?))", platform.reach.entities()
+        )
     condition = asked.condition(frozenset(FIELDS))
     if condition is not None:
         text, values = filters.sql(condition, FIELDS)
@@ -87,6 +92,8 @@ def create_artifact(platform: LocalPlatform, request: Request) -> Response:
         collection=collection or None,
         job=_job(header(request, "ivcap-job-id")),
     )
+    if platform.reach is not None:
+        platform.reach.made(artifact.urn)
     headers = {
         "location": f"{platform.base(request)}/1/artifacts/{artifact.urn}",
         "tus-resumable": "1.0.0",
@@ -98,9 +105,7 @@ def create_artifact(platform: LocalPlatform, request: Request) -> Response:
 @route("GET", "/1/artifacts/{id}")
 def read_artifact(platform: LocalPlatform, request: Request, id: str) -> Response:
     """Read one artifact, by URN, UUID or `urn:file://<absolute path>`."""
-    artifact = platform.store.artifacts.find(id)
-    if artifact is None:
-        raise missing(id)
+    artifact = find_artifact(platform, id)
     return reply(200, _whole(platform.store.artifacts.checked(artifact), platform.base(request)))
 
 

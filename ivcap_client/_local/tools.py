@@ -16,6 +16,7 @@ from pathlib import Path
 
 from . import guard
 from .limits import Limits
+from .reach import Reach
 from .specs import PYTHON, ServiceSpec, slug
 from .tool_http import ToolUnreachable, exchange
 
@@ -51,6 +52,7 @@ class Tool:
         path: Where it takes jobs; `None` until it is described.
         ended: Set when the process is gone.
         reportable: UUIDs of all jobs it was ever given.
+        reach: What it may touch.
         stuck: A job of it was given up, so its threads may hang and asking it to end is no use.
     """
 
@@ -63,6 +65,7 @@ class Tool:
     reportable: set[str] = field(default_factory=set)
     retired: bool = False
     stuck: bool = False
+    reach: Reach = field(init=False)
     port: int = 0
     process: asyncio.subprocess.Process | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -71,6 +74,9 @@ class Tool:
     idle_since: float = field(default_factory=time.monotonic)
     _directory: str | None = None
     _watcher: asyncio.Task[None] | None = None
+
+    def __post_init__(self) -> None:
+        self.reach = Reach(self.spec.urn)
 
     async def start(self, gateway_port: int, on_end: Callable[[Tool], None]) -> None:
         """Start the process and wait until it is healthy.
