@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from ivcap_client._core.messages import Request, Response
+from ivcap_client._core.reading import loaded
 from ivcap_client.exception import BY_STATUS, HINTS, IvcapApiError, IvcapError, NotInLocalMode, ServerError
 
 
@@ -40,7 +39,7 @@ def decoded(body: bytes) -> object:
     """The body as JSON, else as text, bounded."""
     head = body[:20_000]
     try:
-        return json.loads(body) if len(body) == len(head) else head.decode("utf-8", "replace")
+        return loaded(body) if len(body) == len(head) else head.decode("utf-8", "replace")
     except (ValueError, RecursionError):
         return head.decode("utf-8", "replace")
 
