@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import mcp_types as t
@@ -26,6 +26,9 @@ from ivcap_mcp.settings import Settings
 from ivcap_mcp.submissions import Journal, Submission
 from ivcap_mcp.uploads import HandOffs
 from ivcap_mcp.watch import Watchers
+
+if TYPE_CHECKING:
+    from ivcap_mcp.auth.desk import Desk
 
 log = logging.getLogger("ivcap_mcp")
 
@@ -47,6 +50,7 @@ class Backend:
         self.handoffs = HandOffs(ivcap, settings.owner, read_only=settings.read_only)
         if settings.secret:
             self.handoffs.sealed_with([settings.secret])
+        self.desk: Desk | None = None
         self.stopping = False
         self._tasks: TaskGroup | None = None
         self._watchers: Watchers | None = None

@@ -65,6 +65,8 @@ def tool_error(error: Exception) -> ToolError:
         error = error.exceptions[0]  # what several tasks looked for at once failed: the first says why
     if isinstance(error, ToolError):
         return error
+    if isinstance(error, e.NotSignedIn):
+        return ToolError("not_authorised", str(error), "Ask the user to do so; then call again.")
     if isinstance(error, e.NotAuthorizedException):
         if error.status_code == 403:
             return ToolError("not_permitted", str(error), "Ask the user whether another account or policy is meant.")
