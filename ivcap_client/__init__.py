@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ivcap_client import schema as schema
     from ivcap_client.artifact import Artifact, LocalFileArtifact
     from ivcap_client.aspect import Aspect, LocalAspect
-    from ivcap_client.auth import BasicAuth, BearerAuth, NoAuth, RefreshingAuth
+    from ivcap_client.auth import BasicAuth, BearerAuth, FileAuth, NoAuth, RefreshingAuth
     from ivcap_client.gathering import gather, gather_async
     from ivcap_client.ivcap import IVCAP
     from ivcap_client.job import Event, Job, JobStatus
@@ -35,6 +35,7 @@ _HOMES = {
     "BasicAuth": "auth",
     "BearerAuth": "auth",
     "Event": "job",
+    "FileAuth": "auth",
     "IVCAP": "ivcap",
     "Job": "job",
     "JobStatus": "job",
@@ -60,6 +61,7 @@ __all__ = [
     "BasicAuth",
     "BearerAuth",
     "Event",
+    "FileAuth",
     "Job",
     "JobStatus",
     "LocalAspect",

@@ -21,13 +21,23 @@ from typing import Any, Protocol
 from ivcap_client._core import device, logins
 from ivcap_client._core.addresses import origin
 from ivcap_client._core.device import Code, Grant, Provider
-from ivcap_client._core.logins import Login
+from ivcap_client._core.logins import Login, claims
 from ivcap_client._core.port import run
-from ivcap_client._io.login_file import LoginFile
+from ivcap_client._io.login_file import LoginFile, kept_logins
 from ivcap_client._io.ways import Ways
 from ivcap_client.exception import IvcapConnectionError, IvcapTimeout, NotSignedIn, ServerError, TooManyRequests
 
-__all__ = ["Keeper", "Login", "LoginFile", "OwnLogin", "SignIn", "sign_in", "sign_in_async"]
+__all__ = [
+    "Keeper",
+    "Login",
+    "LoginFile",
+    "OwnLogin",
+    "SignIn",
+    "claims",
+    "kept_logins",
+    "sign_in",
+    "sign_in_async",
+]
 
 AGAIN = 10.0
 """Seconds after which an early renewal that failed is tried again."""

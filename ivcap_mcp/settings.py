@@ -13,6 +13,7 @@ class Settings:
 
     Attributes:
         target: What is said about the platform at start ("embedded platform in …", "https://…").
+        told: The same with what chose it and as whom it is asked, for the log; never for a model.
         tools: `auto`, `all`, `builtin`, or patterns of service names with commas.
         pins: Patterns of services that are tools whatever their number.
         max_wait: Longest time a tool call may take before it answers with a handle.
@@ -53,6 +54,7 @@ class Settings:
     """
 
     target: str = "the embedded platform"
+    told: str = ""
     tools: str = "auto"
     pins: tuple[str, ...] = ()
     max_wait: float = 45.0

@@ -116,3 +116,16 @@ class LoginFile:
 
     def _make_directory(self) -> None:
         self.path.parent.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+
+
+def kept_logins(directory: Path) -> list[Login]:
+    """The logins that are kept in a directory, by address."""
+    found = []
+    for path in directory.glob("*.json") if directory.is_dir() else ():
+        try:
+            login = logins.read(path.read_bytes())
+        except OSError:
+            continue  # another process signed out just now, or it is no file
+        if login is not None and LoginFile(directory, login.url).path == path:
+            found.append(login)
+    return sorted(found, key=lambda login: login.url)

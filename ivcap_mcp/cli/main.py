@@ -15,7 +15,7 @@ from ivcap_mcp.cli import serve_options
 
 DONE, FAILED, USAGE, NO_CONNECTION = 0, 1, 2, 3
 
-COMMANDS = ("serve", "demo", "platform", "services", "tokens", "tools", "call")
+COMMANDS = ("serve", "demo", "platform", "services", "tokens", "tools", "call", "login", "logout", "whoami")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -97,6 +97,15 @@ def parser() -> argparse.ArgumentParser:
     call.add_argument("--input", metavar="JSON|@FILE|-", help="all arguments as a JSON object")
     call.add_argument("--no-wait", action="store_true", help="do not wait for the job's end")
     call.add_argument("--json", action="store_true", help="print the result as JSON only")
+
+    login = commands.add_parser("login", help="sign in to a deployment, in a browser on any device")
+    logout = commands.add_parser("logout", help="forget the login at a deployment")
+    whoami = commands.add_parser("whoami", help="which platform, as whom, and whether it agrees")
+    for people in (login, logout, whoami):
+        _deployment(people)
+    logout.add_argument("--all", action="store_true", help="forget every login")
+    for people in (login, whoami):
+        people.add_argument("--json", action="store_true", help="JSON, for programs")
     return top
 
 
@@ -105,6 +114,12 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 (any free one) to 65535 is wanted")
     return int(text)
+
+
+def _deployment(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--url", help="address of a deployment; its token is never an option")
+    command.add_argument("--context", metavar="NAME", help="a context of the `ivcap` tool: its URL and its credential")
+    command.add_argument("--env-file", type=Path, metavar="FILE", help="file with IVCAP_* settings")
 
 
 def _seconds(text: str) -> float:
@@ -118,8 +133,7 @@ def _seconds(text: str) -> float:
 
 
 def _target(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--url", help="address of a deployment; its token comes from IVCAP_JWT or IVCAP_JWT_FILE")
-    command.add_argument("--env-file", type=Path, help="file with IVCAP_* settings")
+    _deployment(command)
     command.add_argument("--local-dir", type=Path, help="directory of the embedded platform")
     command.add_argument(
         "--service", action="append", default=[], metavar="PATH", help="an AI tool for the embedded platform"

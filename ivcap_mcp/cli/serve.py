@@ -32,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
         _serve_group(given)
         return 0
     server, env = prepared(given, stdio=given.transport == "stdio")
-    _say(f"ivcap-mcp: serving {server.backend.settings.target} over {given.transport}")
+    _say(f"ivcap-mcp: serving {server.backend.settings.told or server.backend.settings.target} over {given.transport}")
     if given.transport == "stdio":
         from ivcap_mcp.stdio import serve_stdio
 
@@ -65,15 +65,15 @@ def _serve_group(given: argparse.Namespace) -> None:
     from ivcap_mcp.http import serve_http
 
     env = target.environment(given.env_file)
-    options = _options(given)
+    options = target.options(given)
 
     def connect(auth: Any = None) -> IVCAP:
-        return target.connect(options, env, auth)[0]
+        return target.connect(options, env, auth).ivcap
 
     # Of this client only the address is used: the server itself asks nothing where it acts as its callers.
-    ivcap, named = target.connect(options, env, NoAuth() if group.acts_as(given) in group.AS_CALLERS else None)
-    door, entry = group.app(given, connect, _settings(given, env, ivcap, named, stdio=False), env)
-    _say(f"ivcap-mcp: serving {named} over http, {group.told(given)}")
+    connected = target.connect(options, env, NoAuth() if group.acts_as(given) in group.AS_CALLERS else None)
+    door, entry = group.app(given, connect, _settings(given, env, connected, stdio=False), env)
+    _say(f"ivcap-mcp: serving {connected.told} over http, {group.told(given)}")
     ready = partial(_told, entry)
     anyio.run(partial(serve_http, door, given.host, given.port, linger=given.linger, on_ready=ready))
 
@@ -91,19 +91,15 @@ def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, di
         ConfigError: The options do not fit together.
     """
     env = target.environment(given.env_file)
-    ivcap, told = target.connect(_options(given), env)
-    settings = _settings(given, env, ivcap, told, stdio=stdio)
+    connected = target.connect(target.options(given), env)
+    settings = _settings(given, env, connected, stdio=stdio)
     if getattr(given, "no_wait", False):
         settings = replace(settings, default_wait=0.0)
-    return build_server(ivcap, settings), env
+    return build_server(connected.ivcap, settings), env
 
 
-def _options(given: argparse.Namespace) -> target.Options:
-    options = target.Options(given.url, given.env_file, given.local_dir, tuple(given.service), given.offline)
-    return replace(options, foreign_data=not given.no_foreign_data)
-
-
-def _settings(given: argparse.Namespace, env: dict[str, str], ivcap: IVCAP, told: str, *, stdio: bool) -> Settings:
+def _settings(given: argparse.Namespace, env: dict[str, str], connected: target.Connected, *, stdio: bool) -> Settings:
+    ivcap = connected.ivcap
     if not 1 <= given.max_wait <= 3600:
         raise ConfigError(f"--max-wait {given.max_wait}: seconds between 1 and 3600 are wanted")
     local = isinstance(ivcap, LocalIVCAP)
@@ -111,7 +107,8 @@ def _settings(given: argparse.Namespace, env: dict[str, str], ivcap: IVCAP, told
     if local and not allowed and isinstance(ivcap, LocalIVCAP):
         allowed = (ivcap.base_dir / "inbox",)
     return Settings(
-        target=told,
+        target=connected.target,
+        told=connected.told,
         tools=given.tools,
         schema_profile=given.schema_profile,
         pins=tuple(given.pin),
