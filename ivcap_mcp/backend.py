@@ -10,7 +10,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import mcp_types as t
@@ -30,6 +30,9 @@ from ivcap_mcp.submissions import Journal, Submission
 from ivcap_mcp.text import one_line
 from ivcap_mcp.uploads import HandOffs
 from ivcap_mcp.watch import Watchers
+
+if TYPE_CHECKING:
+    from ivcap_mcp.auth.desk import Desk
 
 log = logging.getLogger("ivcap_mcp")
 
@@ -54,6 +57,7 @@ class Backend:
         self.handoffs = HandOffs(ivcap, settings.owner, read_only=settings.read_only)
         if settings.secret:
             self.handoffs.sealed_with([settings.secret])
+        self.desk: Desk | None = None
         self.stopping = False
         self._door, self._sessions = anyio.Lock(), 0
         self._life: _Life | None = None
