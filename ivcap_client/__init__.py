@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ivcap_client.artifact import Artifact, TarMember
     from ivcap_client.artifact_local import DataUrlArtifact, LocalFileArtifact
     from ivcap_client.aspect import Aspect, LocalAspect
-    from ivcap_client.auth import BasicAuth, BearerAuth, NoAuth, RefreshingAuth
+    from ivcap_client.auth import BasicAuth, BearerAuth, FileAuth, NoAuth, RefreshingAuth
     from ivcap_client.gathering import gather, gather_async
     from ivcap_client.ivcap import IVCAP
     from ivcap_client.job import Event, Job, JobStatus
@@ -37,6 +37,7 @@ _HOMES = {
     "BearerAuth": "auth",
     "DataUrlArtifact": "artifact_local",
     "Event": "job",
+    "FileAuth": "auth",
     "IVCAP": "ivcap",
     "Job": "job",
     "JobStatus": "job",
@@ -64,6 +65,7 @@ __all__ = [
     "BearerAuth",
     "DataUrlArtifact",
     "Event",
+    "FileAuth",
     "Job",
     "JobStatus",
     "LocalAspect",

@@ -59,6 +59,7 @@ class AspectQuery:
         order_by: Comma list of names; an unknown one is a key of the content.
         descending: Direction.
         content: Whether the content is wanted.
+        only: A further condition, for who may not see everything.
     """
 
     entity: str | None = None
@@ -69,6 +70,7 @@ class AspectQuery:
     order_by: str | None = None
     descending: bool = True
     content: bool = True
+    only: Where | None = None
 
 
 def find(
@@ -115,6 +117,8 @@ def _where(connection: Connection, query: AspectQuery, tables: Sequence[str]) ->
             else:
                 # The plus sign keeps SQLite from collecting and sorting all of them instead of walking in order.
                 where = where.plus(f"+schema IN ({', '.join('?' * len(schemas))})", *schemas)
+    if query.only is not None:
+        where = Where(where.parts + query.only.parts, where.values + query.only.values)
     if query.condition is not None:
         text, values = filters.sql(query.condition, FIELDS)
         where = where.plus(text, *values)

@@ -116,6 +116,7 @@ class AspectStore:
         *,
         content_type: str = "application/json",
         policy: str | None = None,
+        asserter: str = ACCOUNT,
     ) -> AspectRow:
         """Assert a new aspect; durable when this returns.
 
@@ -124,7 +125,7 @@ class AspectStore:
             PlatformOwned: The platform states this (entity, schema) itself.
             OSError: It could not be written; nothing was changed.
         """
-        row = self._new(entity, schema, content, content_type, policy)
+        row = self._new(entity, schema, content, content_type, policy, asserter)
         self._store.prepare()
         self.mirror.put(row.id, _record(row), guard=lambda c: _refuse_owned(c, entity, schema))
         return row
@@ -137,6 +138,7 @@ class AspectStore:
         *,
         content_type: str = "application/json",
         policy: str | None = None,
+        asserter: str = ACCOUNT,
     ) -> AspectRow:
         """Replace the one valid aspect of an entity and schema, or assert the first one.
 
@@ -151,7 +153,7 @@ class AspectStore:
         self.mirror.catch_up()
         for _ in range(MOST_TRIES):
             before = self._store.index.read(lambda c: self._live(c, entity, schema))
-            row = self._new(entity, schema, content, content_type, policy)
+            row = self._new(entity, schema, content, content_type, policy, asserter)
             if before:
                 old = before[0]
                 # A clock that was set back must not make the new one older than what it replaces.
@@ -255,7 +257,9 @@ class AspectStore:
             except (OSError, ValueError, KeyError, TypeError):
                 return  # not readable: the comparison of the directory reports it under its own name
 
-    def _new(self, entity: str, schema: str, content: Any, content_type: str, policy: str | None) -> AspectRow:
+    def _new(
+        self, entity: str, schema: str, content: Any, content_type: str, policy: str | None, asserter: str
+    ) -> AspectRow:
         return AspectRow(
             id=new_uuid(),
             entity=entity,
@@ -264,7 +268,7 @@ class AspectStore:
             content_type=content_type,
             policy=policy or POLICY_ASPECT,
             account=ACCOUNT,
-            asserter=ACCOUNT,
+            asserter=asserter,
             retracter=None,
             replaces=None,
             valid_from=self._store.now(),

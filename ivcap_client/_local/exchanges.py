@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from .platform import LocalPlatform
 
 Message: TypeAlias = dict[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -121,8 +124,10 @@ class Exchange:
         await self.write(body, more=False)
 
 
-Answer: TypeAlias = Callable[[Exchange, str, str], Awaitable[None]]
-"""Answers a request for data: the exchange, the path as the platform knows it, the base URL of what it hands out."""
+Answer: TypeAlias = Callable[[Exchange, str, str, "LocalPlatform"], Awaitable[None]]
+"""Answers a request for data: the exchange, the path as the platform knows it, the base URL of what it hands out, and
+the platform as the asker sees it.
+"""
 
 
 async def send_json(exchange: Exchange, status: int, value: object) -> None:

@@ -54,6 +54,8 @@ def list_jobs(platform: LocalPlatform, request: Request, service: str) -> Respon
     where = Where().plus("service = ?", urn("service", id))
     if asked.past:
         where = where.plus("requested_at <= ?", asked.at)
+    if platform.reach is not None:
+        where = where.plus("id IN (SELECT value FROM json_each(?))", platform.reach.jobs())
     condition = asked.condition(frozenset(FIELDS))
     if condition is not None:
         text, values = filters.sql(condition, FIELDS)
@@ -127,6 +129,8 @@ def read_job(platform: LocalPlatform, request: Request, service: str, id: str) -
         result = platform.store.jobs.result_body(job)
         if result is not None:
             text = _with(text, "result-content", _inline(*result))
+    if platform.reach is not None and platform.reach.child(job.id):
+        platform.reach.learn(text)
     return Response(200, {"content-type": "application/json"}, text.encode())
 
 
@@ -144,6 +148,8 @@ def read_output(platform: LocalPlatform, request: Request, service: str, id: str
     result = platform.store.jobs.result_body(job)
     if result is None:
         return Response(204, {"ivcap-job-id": job.urn})
+    if platform.reach is not None and platform.reach.child(job.id):
+        platform.reach.learn(result[1])
     return Response(200, job_headers(platform, request, job, result[0]), result[1])
 
 

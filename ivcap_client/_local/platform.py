@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import sqlite3
@@ -33,6 +34,7 @@ from .catalogue import Catalogue
 from .event_query import EventQuery
 from .job_record import LocalJob
 from .listing import BadOrder
+from .reach import Reach
 from .refusals import Refusal, disk, invalid, not_here
 from .store import Store
 from .uploads import SourceFailed
@@ -128,6 +130,7 @@ class LocalPlatform:
         self.trust_directory = trust_directory
         self._given = tuple(services)
         self._known = known
+        self.reach: Reach | None = None
 
     def handle(self, request: Request) -> Response:
         """Answer a request. Blocks on the disk only, and for at most 20 s where `Timeout` asks to wait for a job.
@@ -167,6 +170,12 @@ class LocalPlatform:
             return WholeBody(refusal.response)
         except (OSError, sqlite3.Error) as problem:
             return WholeBody(self._failed(request, problem))
+
+    def within(self, reach: Reach) -> LocalPlatform:
+        """Return this platform as a tool sees it."""
+        view = copy.copy(self)
+        view.reach = reach
+        return view
 
     def close(self) -> None:
         """Close what is open. The platform can be used again."""

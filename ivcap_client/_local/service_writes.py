@@ -11,6 +11,7 @@ from .._core.messages import Request, Response
 from .asked import flag, json_body, parameters, reply
 from .aspect_store import NotUnique
 from .identity import SCHEMA_SERVICE, SCHEMA_TOOL, urn, uuid_of
+from .reach_rules import check_catalogue
 from .refusals import conflict, forbidden, invalid, missing, not_unique
 from .routes import route
 from .services import whole
@@ -25,6 +26,7 @@ _KNOWN = {*_TEXTS, "name", "parameters", "controller", "tags"}
 @route("POST", "/1/services2")
 def create_service(platform: LocalPlatform, request: Request) -> Response:
     """Make a service known: 201, or 409 where it is known already."""
+    check_catalogue(platform)
     service, told = _definition(request)
     if platform.catalogue().find(service) is not None:
         raise conflict(service, f"there is a service {service}; PUT changes it")
@@ -34,6 +36,7 @@ def create_service(platform: LocalPlatform, request: Request) -> Response:
 @route("PUT", "/1/services2/{id}")
 def update_service(platform: LocalPlatform, request: Request, id: str) -> Response:
     """Change what is said of a service; with `force-create=true` also of one that is not known yet."""
+    check_catalogue(platform)
     uuid = uuid_of(id, "service")
     service, told = _definition(request)
     if uuid is None or urn("service", uuid) != service:
@@ -46,6 +49,7 @@ def update_service(platform: LocalPlatform, request: Request, id: str) -> Respon
 @route("DELETE", "/1/services2/{id}")
 def delete_service(platform: LocalPlatform, request: Request, id: str) -> Response:
     """Retract what is said of a service."""
+    check_catalogue(platform)
     service = _foreign(platform, id)
     for schema in (SCHEMA_SERVICE, SCHEMA_TOOL):
         for row in platform.store.aspects.live(service, schema):

@@ -1,7 +1,7 @@
 """A tool that speaks the service contract with the standard library only: an outside party that starts in no time.
 
 What a job does is in its request: `{"do": "echo" | "sleep" | "die" | "hang" | "none" | "large" | "value" | "boom" |
-"events" | "environment" | "ask", …}`. PLAIN_TOOL in the environment spoils the start: `exit`, `deaf`.
+"events" | "environment" | "ask" | "asks", …}`. PLAIN_TOOL in the environment spoils the start: `exit`, `deaf`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -58,7 +59,38 @@ def work(job: str, asked: dict[str, Any]) -> tuple[int, str, bytes]:
     elif what == "ask":
         status, body = call(asked["method"], asked["path"], json.dumps(asked.get("body")).encode())
         return 200, "application/json", json.dumps({"status": status, "body": body.decode("utf-8", "replace")}).encode()
+    elif what == "asks":
+        return 200, "application/json", json.dumps(asks(asked["asks"], job)).encode()
     return 200, "application/json", json.dumps({"pid": os.getpid(), **asked}).encode()
+
+
+def asks(wanted: list[dict[str, Any]], job: str) -> list[dict[str, Any]]:
+    """One request after another; `<2.id>` stands for the `id` in the answer to the third, `$name` for what it knows."""
+    said: list[dict[str, Any]] = []
+
+    def filled(text: str) -> str:
+        def told(found: re.Match[str]) -> str:
+            return str(said[int(found[1])]["json"][found[2]])
+
+        for name, value in json.loads(os.environ.get("KNOWN", "{}")).items():
+            text = text.replace(f"${name}", value)
+        return re.sub(r"<(\d+)\.([\w-]+)>", told, text)
+
+    for one in wanted:
+        path = filled(one["path"]).replace(BASE, "")
+        body = one["text"].encode() if "text" in one else filled(json.dumps(one.get("body"))).encode()
+        status, answer = call(
+            one["method"],
+            path,
+            body,
+            **{"Content_Type": "application/json", "Ivcap_Job_Id": job, **one.get("headers", {})},
+        )
+        try:
+            value = json.loads(answer)
+        except ValueError:
+            value = None
+        said.append({"status": status, "body": answer.decode("utf-8", "replace"), "json": value})
+    return said
 
 
 class Reported(threading.local):
