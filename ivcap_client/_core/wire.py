@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from ivcap_client._core.messages import Response
+from ivcap_client._core.reading import loaded
 from ivcap_client.exception import InvalidInput, ProtocolError
 
 
@@ -111,7 +112,7 @@ def instant(value: datetime) -> str:
 def parsed(reply: Response, what: str) -> Any:
     """The reply's JSON."""
     try:
-        return json.loads(reply.body)
+        return loaded(reply.body)
     except (ValueError, RecursionError):
         kind = reply.headers.get("content-type", "no type")
         raise ProtocolError(

@@ -192,7 +192,12 @@ class Index:
     def _prepare(self, connection: Connection) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == VERSION:
-            transaction(connection, self._settle)
+            try:
+                transaction(connection, self._settle)
+            except sqlite3.OperationalError as problem:
+                if not is_full(problem):
+                    raise
+                log.warning("the index %s cannot take up what changed: %s", self.path, problem)
             return
         if version:
             log.info("the index %s has version %s, this program wants %s; making it again", self.path, version, VERSION)
@@ -263,6 +268,12 @@ def transaction(connection: Connection, work: Callable[[Connection], T]) -> T:
             connection.execute("ROLLBACK")
         raise
     return result
+
+
+def is_full(problem: sqlite3.DatabaseError) -> bool:
+    """Whether the index could not be written because the disk is full."""
+    code = getattr(problem, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF == sqlite3.SQLITE_FULL
 
 
 def _broken(problem: sqlite3.DatabaseError) -> bool:

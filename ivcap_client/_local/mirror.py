@@ -6,13 +6,14 @@ import json
 import logging
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from .._io.files import sync_directory, write_temp
-from .index import BUSY, Connection, Index
+from .index import BUSY, Connection, Index, is_full
 
 T = TypeVar("T")
 Record = dict[str, Any]
@@ -139,7 +140,7 @@ class Mirror:
         """Finish what another process left half done when it was killed, if there is such a thing."""
         index = self._index()
         if index.read(self._left):
-            index.write(self._finish_intents)
+            self._when_there_is_room(self._finish_intents)
 
     def _left(self, connection: Connection) -> bool:
         found = connection.execute(
@@ -173,7 +174,16 @@ class Mirror:
         """Look at the directory's time stamp and read what changed by other hands, if anything did."""
         index = self._index()
         if index.read(self._stale):
-            index.write(self._refresh)
+            self._when_there_is_room(self._refresh)
+
+    def _when_there_is_room(self, work: Callable[[Connection], None]) -> None:
+        """Bring the index up to date; on a full disk what it knows has to do, so that reading goes on."""
+        try:
+            self._index().write(work)
+        except sqlite3.OperationalError as problem:
+            if not is_full(problem):
+                raise
+            log.warning("%s: the index cannot take up what changed: %s", self.directory, problem)
 
     def settle(self, connection: Connection, *, everything: bool) -> None:
         """Finish what a crash left half done, and read what changed since the index was last open."""

@@ -75,13 +75,18 @@ def not_here(message: str) -> Refusal:
     return Refusal(501, {"message": message})
 
 
+def no_room(message: str) -> Refusal:
+    return Refusal(507, {"message": message})
+
+
 def disk(problem: OSError, base_dir: Path) -> Refusal:
     """Say what the disk refused, and where."""
     where = _directory(problem, base_dir)
     if problem.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return Refusal(507, {"message": f"no space left to write in {where}; what has arrived is kept"})
+        return no_room(f"no space left to write in {where}")
     if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return forbidden(f"cannot write {where}: {problem.strerror}")
+        # The directory is told apart from the text: no credential and no account can help.
+        return Refusal(403, {"message": f"cannot write {where}: {problem.strerror}", "directory": str(where)})
     return Refusal(500, {"message": f"cannot use {where}: {problem.strerror or problem}"})
 
 

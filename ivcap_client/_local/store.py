@@ -23,6 +23,12 @@ _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre
 STALE = 24 * 3600.0
 """Seconds after which a temporary file must be one that a crash left behind."""
 
+ROOM = 1024 * 1024
+"""Bytes that must be free for an index to be begun beside the files; where they are not, it is made elsewhere."""
+
+SHARED = 128 * 1024
+"""Bytes that must be free for one that exists to be opened: its connections share memory through a file."""
+
 
 class Store:
     """One base directory: its aspects, artifacts and jobs.
@@ -137,8 +143,10 @@ class Store:
             except OSError:
                 pass
             else:
-                if os.access(self.hidden, os.W_OK | os.X_OK):
-                    return self.hidden / "index.sqlite"
+                path = self.hidden / "index.sqlite"
+                has_room = shutil.disk_usage(self.hidden).free > (SHARED if path.exists() else ROOM)
+                if has_room and os.access(self.hidden, os.W_OK | os.X_OK):
+                    return path
         name = hashlib.sha256(str(self.base_dir.resolve()).encode()).hexdigest()[:32]
         try:
             cache = _cache_dir() / "index"
