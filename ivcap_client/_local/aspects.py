@@ -104,7 +104,7 @@ def read_aspect(platform: LocalPlatform, request: Request, id: str) -> Response:
     """Read one aspect, retracted or not."""
     row = platform.store.aspects.find(id) or platform.catalogue().fact(id)
     if row is None or not reach_rules.sees_aspect(platform.reach, row):
-        raise missing(id)
+        raise missing(id, kind="aspect")
     reach_rules.learn_aspect(platform.reach, row)
     return Response(200, {"content-type": "application/json"}, _whole(row, platform.base(request)).encode())
 
@@ -120,7 +120,7 @@ def retract_aspect(platform: LocalPlatform, request: Request, id: str) -> Respon
     if row is None:
         if platform.catalogue().fact(id):
             raise forbidden(f"{id} is stated by the service's own program; change that instead")
-        raise missing(id)
+        raise missing(id, kind="aspect")
     return Response(204)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .._core.messages import Response
+from .identity import as_urn
 
 
 class Refusal(Exception):
@@ -32,8 +33,15 @@ def forbidden(message: str) -> Refusal:
     return Refusal(403, {"message": message})
 
 
-def missing(id: str, message: str = "") -> Refusal:
-    return Refusal(404, {"id": id, "message": message or f"there is no {id} here"})
+def missing(id: str, message: str = "", *, kind: str = "resource") -> Refusal:
+    """What is not here.
+
+    Args:
+        id: How it was asked for.
+        message: What to say; made up when empty.
+        kind: What it would be; the body has its id as a URN, which is what the platform's description promises.
+    """
+    return Refusal(404, {"id": as_urn(kind, id), "message": message or f"there is no {id} here"})
 
 
 def conflict(id: str, message: str, headers: Mapping[str, str] | None = None) -> Refusal:
