@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Many tests wait for processes, so more of them than cores go on at once.
 WORKERS ?= 4
 
-.PHONY: demo test lint format interop conformance bench soak docs lock clean build
+.PHONY: demo test lint format interop conformance bench soak fuzz docs lock clean build
 
 demo: $(READY)
 	$(BIN)/ivcap-mcp demo --out build/demo
@@ -37,6 +37,9 @@ bench: $(READY)
 soak: $(READY)
 	$(if $(filter --quick,$(SOAK)),,IVCAP_TEST_FULL=1 $(BIN)/python -m pytest tests/mcp/test_behaviour.py)
 	$(BIN)/python -m tests.soak $(SOAK)
+
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz $(FUZZ)
 
 # The recorded sessions are held against what the commands say today; that runs long ones, so it is no part of `make test`.
 docs: $(READY) build/docs-venv/.ready

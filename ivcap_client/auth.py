@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import secrets
 import threading
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
-from ivcap_client.exception import ConfigError
+from ivcap_client.exception import ConfigError, NotSignedIn
 
-__all__ = ["BasicAuth", "BearerAuth", "NoAuth", "RefreshingAuth"]
+__all__ = ["BasicAuth", "BearerAuth", "FileAuth", "NoAuth", "RefreshingAuth"]
+
+MOST_TOKEN = 65536
+"""Characters of a token that is read from a file."""
 
 
 class NoAuth:
@@ -88,6 +92,76 @@ _kept: WeakValueDictionary[str, _Fixed] = WeakValueDictionary()
 def _found(kind: type[_Fixed], mark: str) -> _Fixed | Lost:
     known = _kept.get(mark)
     return known if isinstance(known, kind) else Lost()
+
+
+class FileAuth:
+    """A token in a file that somebody else keeps fresh, such as a cluster or a script.
+
+    Args:
+        path: The file; it holds the token and nothing else.
+
+    Raises:
+        ConfigError: It cannot be read, or is empty.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = os.fspath(os.path.abspath(path))
+        self._mark = self._seen()
+        self._token = self._read()
+
+    def apply(self, headers: dict[str, str]) -> None:
+        """Add the `authorization` header."""
+        headers["authorization"] = f"Bearer {self._token}"
+
+    def due(self) -> bool:
+        """Whether the file changed since it was read."""
+        return self._seen() != self._mark
+
+    def keep_fresh(self) -> None:
+        """Read the file again if it changed."""
+        if self.due():
+            self._mark = self._seen()
+            self._token = self._read()
+
+    def renew(self) -> None:
+        """Read the file again, since its token was refused.
+
+        Raises:
+            NotSignedIn: It still holds that token.
+        """
+        used = self._token
+        self._mark = self._seen()
+        self._token = self._read()
+        if self._token == used:
+            raise NotSignedIn(
+                "use the token",
+                detail=f"the platform does not accept the token in {self._path} (any more)",
+                hint="Put a new one into that file; it is read again by itself",
+            )
+
+    def _read(self) -> str:
+        try:
+            with open(self._path, encoding="utf-8") as file:
+                token = file.read(MOST_TOKEN).strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"the token file {self._path} cannot be read: {type(error).__name__}") from None
+        if not token:
+            raise ConfigError(f"the token file {self._path} is empty")
+        return token
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The file is read again where the pickle is: the token travels in no other.
+        return FileAuth, (self._path,)
+
+    def _seen(self) -> object:
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def __repr__(self) -> str:
+        return f"FileAuth({self._path!r})"
 
 
 class RefreshingAuth:

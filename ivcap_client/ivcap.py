@@ -9,16 +9,13 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import ivcap_client
-from ivcap_client._core.artifacts import ArtifactRecord
-from ivcap_client._core.aspects import AspectRecord
 from ivcap_client._core.port import Auth, Port, Retry, Target
+from ivcap_client._faces.artifacts import Artifacts
+from ivcap_client._faces.aspects import Aspects
 from ivcap_client._faces.jobs import Jobs
 from ivcap_client._faces.services import Services
 from ivcap_client._io.runtime import AsyncPort, BlockingPort, Once, Transport
-from ivcap_client.artifact import Artifact
-from ivcap_client.aspect import Aspect
 from ivcap_client.auth import Lost, identity_of
-from ivcap_client.data import Data
 from ivcap_client.exception import ConfigError
 from ivcap_client.settings import attempted, restored
 
@@ -30,7 +27,7 @@ logging.getLogger("ivcap_client").addHandler(logging.NullHandler())
 Content = Mapping[str, Any]
 
 
-class IVCAP(Services, Jobs, Data):
+class IVCAP(Services, Jobs, Artifacts, Aspects):
     """A platform, seen as somebody.
 
     `IVCAP()` takes its target from the environment (the table in `ivcap_client.settings`); with none it is a
@@ -165,14 +162,6 @@ class IVCAP(Services, Jobs, Data):
         if isinstance(target.auth, Lost):
             target = dataclasses.replace(target, auth=restored(target.url) or target.auth)
         self._connect(target)
-
-    # Records to handles: local mode has its own classes
-
-    def _artifact(self, record: ArtifactRecord) -> Artifact:
-        return Artifact(self, record)
-
-    def _aspect(self, record: AspectRecord) -> Aspect:
-        return Aspect(self, record)
 
 
 def _http(target: Target, options: dict[str, Any]) -> Transport:

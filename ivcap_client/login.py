@@ -21,13 +21,23 @@ from typing import Any, Protocol
 from ivcap_client._core import device, logins
 from ivcap_client._core.addresses import origin
 from ivcap_client._core.device import Code, Grant, Provider
-from ivcap_client._core.logins import Login
+from ivcap_client._core.logins import Login, claims
 from ivcap_client._core.port import run
-from ivcap_client._io.login_file import LoginFile
+from ivcap_client._io.login_file import LoginFile, kept_logins
 from ivcap_client._io.ways import Ways
 from ivcap_client.exception import IvcapConnectionError, IvcapTimeout, NotSignedIn, ServerError, TooManyRequests
 
-__all__ = ["Keeper", "Login", "LoginFile", "OwnLogin", "SignIn", "sign_in", "sign_in_async"]
+__all__ = [
+    "Keeper",
+    "Login",
+    "LoginFile",
+    "OwnLogin",
+    "SignIn",
+    "claims",
+    "kept_logins",
+    "sign_in",
+    "sign_in_async",
+]
 
 AGAIN = 10.0
 """Seconds after which an early renewal that failed is tried again."""
@@ -149,6 +159,7 @@ class OwnLogin:
         url: Address of the platform; a login for another origin is not used.
         keeper: Where the login is kept.
         to_sign_in: What a person runs to sign in; errors say it.
+        hint: What errors say instead, where there is nothing to run.
         timeout: Seconds without an answer after which a request to the provider is given up.
         verify: As for `IVCAP`.
         proxy: As for `IVCAP`.
@@ -161,6 +172,7 @@ class OwnLogin:
         keeper: Keeper,
         *,
         to_sign_in: str = "",
+        hint: str = "",
         timeout: float = 8.0,
         verify: bool | str = True,
         proxy: str | None = None,
@@ -168,6 +180,7 @@ class OwnLogin:
     ) -> None:
         self.url, self._keeper, self._clock = url, keeper, clock
         self._to_sign_in = to_sign_in or f"ivcap-mcp login --url {url}"
+        self._hint = hint
         self._ways = Ways(timeout=timeout, verify=verify, proxy=proxy)
         self._lock = threading.RLock()
         self._login: Login | None = None
@@ -263,7 +276,7 @@ class OwnLogin:
         return login
 
     def _refused(self, detail: str) -> NotSignedIn:
-        return NotSignedIn("use the login", detail=detail, hint=f"Run `{self._to_sign_in}`")
+        return NotSignedIn("use the login", detail=detail, hint=self._hint or f"Run `{self._to_sign_in}`")
 
     def __repr__(self) -> str:
         return f"OwnLogin({self.url!r})"

@@ -14,15 +14,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from ivcap_client._core.addresses import is_loopback, origin
 from ivcap_client._core.port import Auth
-from ivcap_client.auth import BearerAuth, NoAuth
+from ivcap_client.auth import BearerAuth, FileAuth, NoAuth
 from ivcap_client.exception import ConfigError
 
-__all__ = ["Connection", "address", "connection"]
+__all__ = ["Connection", "address", "connection", "same_origin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +89,7 @@ def _from_environment(environment: Mapping[str, str]) -> Auth | None:
     token = environment.get("IVCAP_JWT", "").strip()
     file = environment.get("IVCAP_JWT_FILE", "").strip()
     if not token and file:
-        try:
-            token = Path(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"IVCAP_JWT_FILE names {file}, which cannot be read: {type(error).__name__}") from None
+        return FileAuth(file)
     return BearerAuth(token) if token else None
 
 
@@ -123,6 +119,15 @@ def address(text: str, *, protected: bool = False) -> str:
     if protected and not _protected(found):
         raise ConfigError(f"{found} is not https: a token would travel readable. Use https, or a loopback address")
     return found
+
+
+def same_origin(one: str, other: str) -> bool:
+    """Whether two addresses are of one origin: what belongs to one may go to the other.
+
+    Raises:
+        ConfigError: One of them is no address of a platform.
+    """
+    return origin(address(one)) == origin(address(other))
 
 
 def _protected(url: str) -> bool:

@@ -13,7 +13,8 @@ __all__ = ["URN", "identifier", "is_urn", "kind_of", "quoted", "urn_of"]
 URN = str
 """A URN is plain text; the alias says what is meant."""
 
-_URN = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:[^\s\x00-\x1f\x7f]+")
+# No lone halves of characters: no address and no database can hold them.
+_URN = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:[^\s\x00-\x1f\x7f\ud800-\udfff]+")
 _MOST = 2048
 
 

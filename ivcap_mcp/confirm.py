@@ -149,27 +149,32 @@ def _checked(answer: t.ElicitResult, asked: str) -> None:
     )
 
 
-def boundary(name: str, folder: Path) -> RequestStateBoundary:
+def boundary(name: str, folder: Path, secret: str = "") -> RequestStateBoundary:
     """Seals what modern clients carry from the question to the answer, so that no client can answer for itself.
 
     Args:
         name: The server's name.
         folder: Where this user's key is kept: all servers of a user share it, so that any of them takes the answer.
+        secret: Instead of a key that is kept: what replicas share.
     """
-    return RequestStateBoundary(RequestStateSecurity(codec=_Codec(folder)), default_audience=name)
+    return RequestStateBoundary(RequestStateSecurity(codec=_Codec(folder, secret)), default_audience=name)
+
+
+def _derived(secret: str) -> str:
+    return hashlib.sha256(f"ivcap-mcp request state\n{secret}".encode()).hexdigest()
 
 
 class _Codec:
     """The SDK's codec, with a key that is read when it is first needed: starting must leave no trace."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, secret: str = "") -> None:
+        self._folder, self._secret = folder, secret
         self._inner: AESGCMRequestStateCodec | None = None
 
     def _codec(self) -> AESGCMRequestStateCodec:
         if self._inner is None:
             try:
-                key = kept_secret(self._folder / "request-state-key")
+                key = _derived(self._secret) if self._secret else kept_secret(self._folder / "request-state-key")
             except ConfigError as error:
                 log.warning("answers are taken by this process only: %s", error)
                 key = secrets.token_urlsafe(32)

@@ -1,35 +1,36 @@
-"""Serving over Streamable HTTP: an ASGI app to mount or to run, with a token in front of it."""
+"""Serving over Streamable HTTP: ASGI apps to mount or to run, and the web server under them."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
-import logging
 import signal
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import anyio
 import uvicorn
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
 
 from ivcap_client.exception import ConfigError
-from ivcap_mcp import connections, uploads
+from ivcap_mcp import connections
+from ivcap_mcp.allowance import Allowance
+from ivcap_mcp.auth.caller import Anybody, Gate
+from ivcap_mcp.auth.connect import Connect
+from ivcap_mcp.auth.desk import PATH, Desk
+from ivcap_mcp.auth.logins import CallerLogin, LoginSeats
+from ivcap_mcp.auth.seat import Seat, Seats
+from ivcap_mcp.auth.static import TokenGate
+from ivcap_mcp.auth.tickets import Tickets
+from ivcap_mcp.door import Door, OneServer
 from ivcap_mcp.secret import kept_secret
-from ivcap_mcp.server import IvcapServer
-
-log = logging.getLogger("ivcap_mcp.http")
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from ivcap_mcp.server import IvcapServer, build_server
+from ivcap_mcp.settings import Settings
+from ivcap_mcp.tenants import Tenants
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-SHORTEST_TOKEN = 16
-"""Characters below which what is kept is no token of ours: a write cut off, or a file emptied."""
 DRAIN = 5
 """Seconds that requests under way may take when the server is told to end."""
 
@@ -41,7 +42,8 @@ def http_app(
     hosts: Iterable[str] = LOOPBACK,
     origins: Iterable[str] = (),
     stateless: bool = False,
-) -> App:
+    limits: Allowance | None = None,
+) -> Door:
     """An ASGI app that serves MCP at `/mcp`, health at `/healthz` and `/readyz`.
 
     Args:
@@ -50,9 +52,71 @@ def http_app(
         hosts: Names under which this server may be addressed; any port.
         origins: Origins of web pages that may talk to it, beside those of `hosts`.
         stateless: Keep no sessions for legacy clients.
+        limits: What all callers together may do.
     """
+    server.backend.handoffs.sealed_with(tokens)
+    security = _security(hosts, origins)
+    app = server.streamable_http_app(transport_security=security, stateless_http=stateless)
+    return Door(OneServer(server, app), TokenGate(tokens) if tokens else Anybody(), limits)
+
+
+def group_app(
+    seats: Seats,
+    gate: Gate,
+    settings: Settings,
+    *,
+    secret: str,
+    hosts: Iterable[str] = LOOPBACK,
+    origins: Iterable[str] = (),
+    stateless: bool = False,
+    limits: Allowance | None = None,
+    other_accounts: bool = False,
+) -> Door:
+    """An ASGI app that gives each caller a server of their own.
+
+    Args:
+        seats: As whom the platform is asked for a caller.
+        gate: Who is let in.
+        settings: Of each of these servers; what they keep lies below `users/` of its directories.
+        secret: Seals what callers carry; replicas of one server share it.
+        hosts: Names under which this server may be addressed; any port.
+        origins: Origins of web pages that may talk to it, beside those of `hosts`.
+        stateless: Keep no sessions for legacy clients.
+        limits: What each caller may do.
+        other_accounts: With `LoginSeats`, a login may have another e-mail address than its caller.
+    """
+    tickets = Tickets(secret)
+    security, bounds = _security(hosts, origins), limits or Allowance()
+
+    def build(mark: str, seat: Seat) -> IvcapServer:
+        kept, cached = settings.state_dir / "users" / mark, settings.cache_dir
+        own = replace(
+            settings,
+            state_dir=kept,
+            cache_dir=cached and cached / "users" / mark,
+            owner=mark,
+            secret=f"{secret}\n{mark}",
+        )
+        server = build_server(seat.ivcap, own)
+        if isinstance(seat.auth, CallerLogin):
+            server.backend.desk = Desk(seat.auth, mark, tickets)
+        return server
+
+    def app(server: IvcapServer) -> Starlette:
+        return server.streamable_http_app(
+            transport_security=security, stateless_http=stateless, max_request_body_size=bounds.body
+        )
+
+    tenants = Tenants(seats, build, app)
+    pages = {}
+    if isinstance(seats, LoginSeats):
+        pages[PATH] = Connect(seats.url, seats.keeper, tickets, tenants.spawn, other_accounts=other_accounts)
+    return Door(tenants, gate, bounds, pages)
+
+
+def _security(hosts: Iterable[str], origins: Iterable[str]) -> TransportSecuritySettings:
     named = [f"[{host}]" if ":" in host else host for host in hosts]
-    security = TransportSecuritySettings(
+    return TransportSecuritySettings(
         enable_dns_rebinding_protection=True,
         allowed_hosts=[*named, *(f"{host}:*" for host in named)],
         allowed_origins=[
@@ -60,61 +124,14 @@ def http_app(
             *(f"{scheme}://{host}{port}" for host in named for scheme in ("http", "https") for port in ("", ":*")),
         ],
     )
-    server.backend.handoffs.sealed_with(tokens)
-    app = server.streamable_http_app(transport_security=security, stateless_http=stateless)
-    return _Door(app, server, [hashlib.sha256(token.encode()).digest() for token in tokens])
-
-
-class _Door:
-    """Lets in who knows a token. Tokens are compared by hash in constant time, and are never logged."""
-
-    def __init__(self, app: App, server: IvcapServer, tokens: list[bytes]) -> None:
-        self._app, self._server, self._tokens = app, server, tokens
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-        elif scope["path"] == "/healthz":
-            await _json(send, 200, {"status": "ok"})
-        elif scope["path"] == "/readyz":
-            await self._ready(send)
-        elif uploads.PREFIX in scope["path"]:
-            await self._server.backend.handoffs(scope, receive, send)  # its address is the permission
-        elif self._tokens and not self._known(scope):
-            told = {"error": "a bearer token is needed: the server printed it when it started"}
-            await _json(send, 401, told, (b"www-authenticate", b'Bearer realm="ivcap-mcp"'))
-        else:
-            await self._app(scope, receive, send)
-
-    def _known(self, scope: Scope) -> bool:
-        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        scheme, _, token = given.partition(b" ")
-        digest = hashlib.sha256(token.strip()).digest()
-        matches = [hmac.compare_digest(digest, known) for known in self._tokens]
-        return scheme.lower() == b"bearer" and any(matches)
-
-    async def _ready(self, send: Send) -> None:
-        backend = self._server.backend
-        failure = backend.catalog.failure
-        if backend.stopping or failure is not None:
-            await _json(send, 503, {"status": "stopping" if backend.stopping else "the platform does not answer"})
-        else:
-            await _json(send, 200, {"status": "ready"})
-
-
-async def _json(send: Send, status: int, value: object, *headers: tuple[bytes, bytes]) -> None:
-    body = json.dumps(value).encode()
-    common = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": [*common, *headers]})
-    await send({"type": "http.response.body", "body": body})
 
 
 class _Uvicorn(uvicorn.Server):
     """Ends listen streams before it waits for requests to finish: they would otherwise keep it for ever."""
 
-    def __init__(self, config: uvicorn.Config, server: IvcapServer, ready: Callable[[str], None] | None) -> None:
+    def __init__(self, config: uvicorn.Config, door: Door, linger: float, ready: Callable[[str], None] | None) -> None:
         super().__init__(config)
-        self._mcp, self._told = server, ready
+        self._door, self._linger, self._told = door, linger, ready
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
         await super().startup(sockets)
@@ -128,21 +145,22 @@ class _Uvicorn(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
-        self._mcp.backend.stopping = True
-        self._mcp.backend.changes.close()
+        self._door.stopping = True  # told by /readyz, so that a balancer sends no more
+        await anyio.sleep(0 if self.force_exit else self._linger)
+        self._door.drain()
         await super().shutdown(sockets)
 
 
 async def serve_http(
-    server: IvcapServer, app: App, host: str, port: int, on_ready: Callable[[str], None] | None = None
+    app: Door, host: str, port: int, *, linger: float = 0.0, on_ready: Callable[[str], None] | None = None
 ) -> None:
     """Serve until a signal ends the process.
 
     Args:
-        server: What `build_server` made.
-        app: What `http_app` made of it.
+        app: What `http_app` or `group_app` made.
         host: Address to bind.
         port: Port to bind; 0: a free one.
+        linger: Seconds for which requests are still taken after the signal, while `/readyz` says no.
         on_ready: Told the URL once it is served.
 
     Raises:
@@ -160,7 +178,7 @@ async def serve_http(
     # Inherited by connections: asyncio sets it only on sockets that name their protocol, and `create_server`'s do not.
     # Without it each small answer waits 40 ms for the client's delayed ACK.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    await _Uvicorn(connections.config(app, DRAIN), server, on_ready).serve([bound])
+    await _Uvicorn(connections.config(app, DRAIN), app, linger, on_ready).serve([bound])
 
 
 def own_token(folder: Path) -> str:

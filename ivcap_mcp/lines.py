@@ -20,7 +20,7 @@ MOST_LINE = 16 * 1024 * 1024
 """Bytes of one message: text of the largest size that a tool takes, escaped as badly as can be, fits with ease."""
 PIECE = 64 * 1024
 
-_NUMBER = rb'"id"\s*:\s*("[^"\\]{1,200}"|-?\d{1,18})'
+_NUMBER = rb'"id"\s*:\s*("[^"\\\x00-\x1f]{1,200}"|-?\d{1,18})'
 _FIRST = re.compile(rb'\s*\{\s*(?:"(?:jsonrpc|method)"\s*:\s*"[^"\\]{0,200}"\s*,\s*){0,2}' + _NUMBER)
 _LAST = re.compile(_NUMBER + rb'\s*(?:,\s*"(?:jsonrpc|method)"\s*:\s*"[^"\\]{0,200}"\s*){0,2}\}\s*$')
 _TOO_LONG = "too long"
@@ -96,7 +96,7 @@ def complaint(error: Exception) -> t.JSONRPCError | None:
         return _error(_id(head, tail), t.PARSE_ERROR, f"Parse error: {reason}")
     given = next((one["input"] for one in found if isinstance(one["input"], dict) and "id" in one["input"]), None)
     if given is not None and _TOO_LONG in given:
-        return _error(given["id"], t.INVALID_REQUEST, f"A message may have at most {given[_TOO_LONG]} bytes")
+        return _error(_known(given["id"]), t.INVALID_REQUEST, f"A message may have at most {given[_TOO_LONG]} bytes")
     if len(found[0]["loc"]) < 2:
         batch = isinstance(found[0]["input"], list)
         reason = "batches are not part of MCP; send one message a line" if batch else "no object"
@@ -104,16 +104,22 @@ def complaint(error: Exception) -> t.JSONRPCError | None:
     if given is None or "method" not in given:
         # An answer that is wrong must not be taken for the answer to a request of the same number.
         return _error(None, t.INVALID_REQUEST, "Invalid request") if given is not None else None
-    number = given["id"] if isinstance(given["id"], (int, str)) else None
     where = {".".join(str(part) for part in one["loc"][1:]) for one in found if one["loc"][:1] == ("JSONRPCRequest",)}
-    return _error(number, t.INVALID_REQUEST, f"Invalid request: {', '.join(sorted(where))}")
+    return _error(_known(given["id"]), t.INVALID_REQUEST, f"Invalid request: {', '.join(sorted(where))}")
 
 
 def _id(head: bytes, tail: bytes) -> int | str | None:
     """The request's id, where it stands before or after everything else."""
     found = _FIRST.match(head) or _LAST.search(tail[-1000:])
-    value = json.loads(found[1].decode("utf-8", "replace")) if found else None
-    return value if isinstance(value, (int, str)) else None
+    try:
+        return _known(json.loads(found[1].decode("utf-8", "replace"))) if found else None
+    except ValueError:  # 007 is no number
+        return None
+
+
+def _known(value: object) -> int | str | None:
+    """A request's id, if it is one: `true` is an integer to Python, and none to JSON-RPC."""
+    return value if isinstance(value, (int, str)) and not isinstance(value, bool) else None
 
 
 def _error(number: int | str | None, code: int, text: str) -> t.JSONRPCError:

@@ -41,6 +41,11 @@ class Progress:
     total: float | None = None
     recent: list[str] = field(default_factory=list)
 
+    @property
+    def full(self) -> bool:
+        """Whether the end was told: a platform that goes on talking, or is slow with the result, adds nothing to it."""
+        return self.total is not None and self.value >= self.total
+
     def of(self, event: Event) -> Step:
         """The step for an event."""
         text = clip(stripped(event.text), MOST_MESSAGE)
@@ -90,14 +95,17 @@ class Telling:
     _over: bool = False
 
     def hear(self, event: Event) -> None:
-        """Something a job told."""
+        """Something a job told; after its end there is nothing more that could rise."""
+        if self.progress.full:
+            return
         if self._waiting and self._waiting[-1][1]:
             self._waiting.pop()
         self._waiting.append((self.progress.of(event), True))
 
     def say(self, text: str) -> None:
         """Something we have to tell."""
-        self._waiting.append((self.progress.beat(text), False))
+        if not self.progress.full:
+            self._waiting.append((self.progress.beat(text), False))
 
     def due(self, now: float, *, last: bool = False) -> float:
         """Seconds until there is something to send: infinite where there is not."""
@@ -105,7 +113,7 @@ class Telling:
             return math.inf
         before = self._sent[-1] if self._sent else None
         if not self._waiting:
-            if last:
+            if last or self.progress.full:
                 return math.inf
             return max(0.0, (self.began if before is None else before) + EARLY * self.heartbeat - now)
         gap = 0.0 if before is None or last else before + self.gap - now
@@ -141,4 +149,9 @@ def _share(data: Any) -> float | None:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # JSON's numbers have no largest one
+        return None

@@ -83,7 +83,7 @@ def build_server(ivcap: IVCAP, settings: Settings) -> IvcapServer:
     server.add_request_handler("tasks/update", UpdateParams, of_tasks.update)
     server.add_request_handler("tasks/cancel", TaskParams, of_tasks.cancel)
     if settings.confirm:
-        server.middleware.append(confirm.boundary(server.name, settings.state_dir))
+        server.middleware.append(confirm.boundary(server.name, settings.state_dir, settings.secret))
     server.add_notification_handler("notifications/initialized", t.NotificationParams, backend.changes.joined)
     server.backend, server.followers, server.subscriptions, server.tasks = backend, followers, subscriptions, of_tasks
     return server

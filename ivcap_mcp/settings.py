@@ -13,6 +13,7 @@ class Settings:
 
     Attributes:
         target: What is said about the platform at start ("embedded platform in …", "https://…").
+        told: The same with what chose it and as whom it is asked, for the log; never for a model.
         tools: `auto`, `all`, `builtin`, or patterns of service names with commas.
         pins: Patterns of services that are tools whatever their number.
         max_wait: Longest time a tool call may take before it answers with a handle.
@@ -47,9 +48,13 @@ class Settings:
         most_subscriptions: Resources, and tasks, that one connection or stream may subscribe to.
         read_only: Tools that change anything are not listed, and refused when called; so are services, which run jobs.
         local: The embedded platform is the target.
+        owner: Whose server this is, hashed, where each caller has one; empty: everybody's who is let in.
+        public_url: Address of this server as clients know it, ending in `/mcp`; empty: as they addressed it.
+        secret: Seals what clients carry between requests; shared by replicas. Empty: each process makes its own.
     """
 
     target: str = "the embedded platform"
+    told: str = ""
     tools: str = "auto"
     pins: tuple[str, ...] = ()
     max_wait: float = 45.0
@@ -84,6 +89,9 @@ class Settings:
     most_subscriptions: int = 100
     read_only: bool = False
     local: bool = False
+    owner: str = ""
+    public_url: str = ""
+    secret: str = field(default="", repr=False)
 
     @property
     def wait(self) -> float:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from ivcap_client import IVCAP, LocalIVCAP
 from ivcap_client.exception import ConfigError
-from ivcap_client.settings import connection
+from ivcap_client.settings import address, same_origin
+
+if TYPE_CHECKING:  # the embedded platform, which is what most begin with, needs neither
+    from ivcap_mcp.contexts import Context
+    from ivcap_mcp.credentials import Credential
 
 KEYS = "IVCAP_"
+TOKENS = ("IVCAP_JWT", "IVCAP_JWT_FILE")
+
+
+class Auth(Protocol):
+    """What puts a credential on a request."""
+
+    def apply(self, headers: dict[str, str]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +32,25 @@ class Options:
     """What the command line says about the platform; the rest comes from the environment."""
 
     url: str | None = None
+    context: str | None = None
     env_file: Path | None = None
     local_dir: Path | None = None
     services: tuple[str, ...] = ()
     offline: bool = False
     foreign_data: bool = True
+
+
+def options(given: argparse.Namespace) -> Options:
+    """The options of a command that takes a target."""
+    return Options(
+        url=given.url,
+        context=given.context,
+        env_file=given.env_file,
+        local_dir=getattr(given, "local_dir", None),
+        services=tuple(getattr(given, "service", ())),
+        offline=getattr(given, "offline", False),
+        foreign_data=not getattr(given, "no_foreign_data", False),
+    )
 
 
 def environment(env_file: Path | None, given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -47,7 +74,22 @@ def environment(env_file: Path | None, given: Mapping[str, str] | None = None) -
         read = dotenv_values(file, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {type(error).__name__}") from None
-    return {key: value for key, value in read.items() if key.startswith(KEYS) and value is not None} | own
+    kept = {key: value for key, value in read.items() if key.startswith(KEYS) and value is not None}
+    if not _together(kept, own):
+        for key in TOKENS:
+            kept.pop(key, None)
+    return kept | own
+
+
+def _together(kept: Mapping[str, str], own: Mapping[str, str]) -> bool:
+    """Whether the file's token may be used beside the environment's settings: it belongs to the URL it stands with."""
+    if any(own.get(key, "").strip() for key in TOKENS):
+        return False
+    beside, wanted = kept.get("IVCAP_URL", "").strip(), own.get("IVCAP_URL", "").strip()
+    try:
+        return not beside or not wanted or same_origin(beside, wanted)
+    except ConfigError:
+        return False
 
 
 def config_dir(env: Mapping[str, str]) -> Path:
@@ -79,26 +121,106 @@ def _dir(env: Mapping[str, str], variable: str, kind: str) -> Path:
     return Path(getattr(platformdirs, kind)("ivcap-mcp", appauthor=False))
 
 
-def connect(options: Options, env: Mapping[str, str]) -> tuple[IVCAP, str]:
-    """The platform's client, and one line that says which platform it is.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which platform was chosen.
+
+    Attributes:
+        url: Its address; `None` for the embedded platform.
+        by: What chose it: `--url`, `--context dev`, `IVCAP_URL`, `IVCAP_BASE_URL`, or nothing.
+        context: The context that was named, if this is its URL.
+        inside: We run inside a job's container, and are nobody.
+    """
+
+    url: str | None
+    by: str = ""
+    context: Context | None = None
+    inside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A client and what to say about it.
+
+    Attributes:
+        ivcap: The client; nothing has been asked yet.
+        target: Which platform, for people.
+        told: The same with what chose it and as whom it is asked.
+    """
+
+    ivcap: IVCAP
+    target: str
+    told: str
+
+
+def chosen(options: Options, env: Mapping[str, str]) -> Target:
+    """The platform: `--url`, `--context`, `IVCAP_URL`, `IVCAP_BASE_URL`, the first that is there.
 
     Raises:
-        ConfigError: The options and the environment contradict each other, or a token is missing.
+        ConfigError: It is no address, or there is no such context.
     """
-    chosen = connection(options.url, None, None, env)
-    if chosen.url is None:
+    context = None
+    if options.context:
+        from ivcap_mcp.contexts import named
+
+        context = named(options.context)
+    if options.url:
+        url = address(options.url)
+        # Of a context that was named too only the credential is left, and that only where it belongs.
+        return Target(url, "--url", context if context is not None and context.url == url else None)
+    if context is not None:
+        return Target(context.url, f"--context {context.name}", context)
+    for variable in ("IVCAP_URL", "IVCAP_BASE_URL"):
+        if value := env.get(variable, "").strip():
+            return Target(address(value), variable, inside=variable == "IVCAP_BASE_URL")
+    return Target(None)
+
+
+def credential_of(target: Target, env: Mapping[str, str]) -> Credential:
+    """As whom a deployment is asked.
+
+    Raises:
+        ConfigError: A token would travel readable, or it is not clear which is meant.
+    """
+    from ivcap_mcp.credentials import NOBODY, credential
+
+    assert target.url is not None
+    return NOBODY if target.inside else credential(target.url, env, state_dir(env), target.context)
+
+
+def connect(options: Options, env: Mapping[str, str], auth: Auth | None = None) -> Connected:
+    """The platform's client, for what the options and the environment say.
+
+    A missing login is no error here: whoever calls a tool is told what to run, and need not start the server again.
+
+    Args:
+        options: What the command line says.
+        env: The `IVCAP_*` variables.
+        auth: As whom a deployment is asked, instead of what fits it; nothing for the embedded platform.
+
+    Raises:
+        ConfigError: The options and the environment contradict each other.
+    """
+    target = chosen(options, env)
+    if target.url is None:
         base = options.local_dir.expanduser().absolute() if options.local_dir else data_dir(env)
         ivcap = LocalIVCAP(
             base, services=options.services, trust_services=options.local_dir is not None, offline=options.offline
         )
-        return ivcap, f"the embedded platform in {base}"
+        return Connected(ivcap, f"the embedded platform in {base}", f"the embedded platform in {base}")
     for name, given in (("--local-dir", options.local_dir), ("--service", options.services)):
         if given:
             raise ConfigError(
-                f"{name} is for the embedded platform, but {chosen.url} was named as the target: "
+                f"{name} is for the embedded platform, but {target.by} names {target.url} as the target: "
                 f"leave out {name}, or unset IVCAP_URL and IVCAP_BASE_URL"
             )
-    return IVCAP(chosen.url, auth=chosen.auth, foreign_data=options.foreign_data), chosen.url
+    if auth is not None:
+        host = {"host": target.context.host} if target.context is not None and target.context.host else {}
+        client = IVCAP(target.url, auth=auth, headers=host, foreign_data=options.foreign_data)
+        return Connected(client, target.url, f"{target.url} ({target.by})")
+    found = credential_of(target, env)
+    client = IVCAP(target.url, auth=found.auth, headers=found.headers, foreign_data=options.foreign_data)
+    return Connected(client, target.url, f"{target.url} ({target.by}; {found.told})")
 
 
 def roots(allowed: Sequence[Path], env: Mapping[str, str]) -> tuple[Path, ...]:

@@ -75,8 +75,8 @@ class _Body:
 class HandOffs:
     """Addresses for uploads, and the ASGI app behind them."""
 
-    def __init__(self, ivcap: IVCAP, *, read_only: bool = False) -> None:
-        self._ivcap, self._read_only = ivcap, read_only
+    def __init__(self, ivcap: IVCAP, owner: str = "", *, read_only: bool = False) -> None:
+        self._ivcap, self._owner, self._read_only = ivcap, owner, read_only
         self._key = secrets.token_bytes(32)
         self._begun: OrderedDict[str, str] = OrderedDict()
         self._busy: set[str] = set()
@@ -90,7 +90,8 @@ class HandOffs:
         """The path of a new address for the bytes of an artifact."""
         ticket = Ticket(artifact, size, int(time.time()) + LIFETIME)
         body = _base64(json.dumps([ticket.artifact, ticket.size, ticket.expires]).encode())
-        return f"{PREFIX}{body}.{self._seal(body)}", ticket
+        owner = f"{self._owner}/" if self._owner else ""
+        return f"{PREFIX}{owner}{body}.{self._seal(body)}", ticket
 
     def ticket(self, path: str) -> Ticket:
         """What a path stands for.
@@ -98,7 +99,7 @@ class HandOffs:
         Raises:
             _Refused: It was not made here, or is too old.
         """
-        body, _, seal = path.rpartition(PREFIX)[2].partition(".")
+        body, _, seal = path.rpartition(PREFIX)[2].rpartition("/")[2].partition(".")
         if not hmac.compare_digest(seal.encode(), self._seal(body).encode()):
             raise _Refused(404, "this is no address of an upload")
         artifact, size, expires = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
@@ -144,7 +145,7 @@ class HandOffs:
         with tempfile.TemporaryFile(prefix="ivcap-upload-") as file:
             digest = await _spooled(file, ticket.size, body)
             try:
-                artifact = await self._ivcap.get_artifact_async(ticket.artifact)
+                artifact = await self._ivcap.stored_artifact_async(ticket.artifact)
             except ResourceNotFound:
                 raise _Refused(404, f"{ticket.artifact} is not known any more") from None
             if artifact.record.status == "partial" and self._begun.get(ticket.artifact) != digest:
@@ -157,6 +158,11 @@ class HandOffs:
             except InvalidInput as error:
                 raise _Refused(409, str(error)) from None
         return {"artifact": stored.urn, "size": stored.size, "status": stored.record.status}
+
+
+def owner_of(path: str) -> str:
+    """Whose address it is, hashed, where each caller has a server of their own; else empty."""
+    return path.rpartition(PREFIX)[2].rpartition("/")[0]
 
 
 async def _spooled(file: IO[bytes], size: int, body: _Body) -> str:

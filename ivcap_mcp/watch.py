@@ -48,7 +48,12 @@ class Failed:
     error: Exception
 
 
-News = Event | Polling | Trouble | Ended | Failed
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """The server is about to end: nobody should go on waiting."""
+
+
+News = Event | Polling | Trouble | Ended | Failed | Leaving
 
 
 @dataclass(slots=True)
@@ -91,6 +96,13 @@ class Watchers:
         self._ivcap, self._tasks, self._new_job = ivcap, tasks, new_job
         self._first, self._most = first_pause, most_pause
         self._watches: dict[str, _Watch] = {}
+        self._leaving = False
+
+    def leave(self) -> None:
+        """Tell all who listen, now or later, that the server is about to end."""
+        self._leaving = True
+        for watch in list(self._watches.values()):
+            watch.tell(Leaving())
 
     @property
     def watched(self) -> frozenset[str]:
@@ -109,6 +121,8 @@ class Watchers:
         send, receive = anyio.create_memory_object_stream[News](math.inf)
         for news in watch.told:
             send.send_nowait(news)
+        if self._leaving:
+            send.send_nowait(Leaving())
         watch.listeners.add(send)
         try:
             yield receive

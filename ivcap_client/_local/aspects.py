@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._core.messages import Request, Response
-from . import jsonpath, times
+from . import jsonpath, reach_rules, times
 from .asked import flag, header, json_body, listing, page, parameters, present, reply
 from .aspect_query import FIELDS, AspectQuery, find
-from .aspect_store import AspectRow, NotUnique, PlatformOwned
-from .identity import urn
+from .aspect_rows import AspectRow
+from .aspect_store import NotUnique, PlatformOwned
+from .identity import ACCOUNT, urn
 from .index import Connection
 from .refusals import forbidden, invalid, missing, not_unique
 from .routes import route
@@ -37,10 +39,11 @@ def list_aspects(platform: LocalPlatform, request: Request) -> Response:
         order_by=query.get("order-by"),
         descending=asked.descending(),
         content=flag(query, "include-content", False),
+        only=None if platform.reach is None else reach_rules.visible_aspects(platform.reach),
     )
     catalogue = platform.catalogue()
 
-    def work(connection: Connection) -> list[tuple[AspectRow, tuple[Any, ...]]]:
+    def work(connection: Connection) -> list[tuple[str, tuple[Any, ...]]]:
         return find(connection, wanted, catalogue.tables(connection), asked.after, asked.limit + 1)
 
     try:
@@ -48,7 +51,9 @@ def list_aspects(platform: LocalPlatform, request: Request) -> Response:
     except jsonpath.BadPath as problem:
         raise invalid("content-path", str(problem), path) from problem
     more = found[asked.limit - 1][1] if len(found) > asked.limit else None
-    items = [_item(row, wanted.content) for row, _ in found[: asked.limit]]
+    items = [item for item, _ in found[: asked.limit]]
+    if platform.reach is not None:
+        reach_rules.shown_aspects(platform, entity, [str(json.loads(item)["id"]) for item in items], wanted.content)
     extra = {"entity": entity, "schema": schema, "aspect-path": path}
     return page(asked, platform.base(request), items, more, {key: text for key, text in extra.items() if text})
 
@@ -56,16 +61,18 @@ def list_aspects(platform: LocalPlatform, request: Request) -> Response:
 @route("POST", "/1/aspects")
 def assert_aspect(platform: LocalPlatform, request: Request) -> Response:
     """Assert an aspect; answers 200, not 201, because the public client reads only that."""
-    return _write(platform, request, platform.store.aspects.add)
+    return _write(platform, request, platform.store.aspects.add, reach_rules.check_statement)
 
 
 @route("PUT", "/1/aspects")
 def replace_aspect(platform: LocalPlatform, request: Request) -> Response:
     """Replace the aspect of an entity and schema, or assert the first."""
-    return _write(platform, request, platform.store.aspects.update)
+    return _write(platform, request, platform.store.aspects.update, reach_rules.check_replacement)
 
 
-def _write(platform: LocalPlatform, request: Request, write: Any) -> Response:
+def _write(
+    platform: LocalPlatform, request: Request, write: Any, check: Callable[[LocalPlatform, str, str], None]
+) -> Response:
     query = parameters(request)
     entity, schema = _name(query, "entity"), _name(query, "schema")
     if not schema.startswith("urn:"):
@@ -81,8 +88,10 @@ def _write(platform: LocalPlatform, request: Request, write: Any) -> Response:
     kind = (header(request, "content-type") or "application/json").partition(";")[0].strip().lower()
     if kind in ("application/octet-stream", "text/plain", "application/x-www-form-urlencoded", ""):
         kind = "application/json"  # what tools send when nobody told them; the body was JSON all the same
+    check(platform, entity, schema)
+    asserter = ACCOUNT if platform.reach is None else platform.reach.service
     try:
-        row = write(entity, schema, content, content_type=kind, policy=policy)
+        row = write(entity, schema, content, content_type=kind, policy=policy, asserter=asserter)
     except NotUnique as problem:
         raise not_unique(str(problem)) from problem
     except PlatformOwned as problem:
@@ -94,14 +103,16 @@ def _write(platform: LocalPlatform, request: Request, write: Any) -> Response:
 def read_aspect(platform: LocalPlatform, request: Request, id: str) -> Response:
     """Read one aspect, retracted or not."""
     row = platform.store.aspects.find(id) or platform.catalogue().fact(id)
-    if row is None:
-        raise missing(id)
+    if row is None or not reach_rules.sees_aspect(platform.reach, row):
+        raise missing(id, kind="aspect")
+    reach_rules.learn_aspect(platform.reach, row)
     return Response(200, {"content-type": "application/json"}, _whole(row, platform.base(request)).encode())
 
 
 @route("DELETE", "/1/aspects/{id}")
 def retract_aspect(platform: LocalPlatform, request: Request, id: str) -> Response:
     """Retract an aspect; it stays readable."""
+    reach_rules.check_retraction(platform, id)
     try:
         row = platform.store.aspects.retract(id)
     except PlatformOwned as problem:
@@ -109,7 +120,7 @@ def retract_aspect(platform: LocalPlatform, request: Request, id: str) -> Respon
     if row is None:
         if platform.catalogue().fact(id):
             raise forbidden(f"{id} is stated by the service's own program; change that instead")
-        raise missing(id)
+        raise missing(id, kind="aspect")
     return Response(204)
 
 
@@ -140,10 +151,6 @@ def _head(row: AspectRow) -> dict[str, object]:
         valid_from=times.rfc3339(row.valid_from),
         valid_to=None if row.valid_to is None else times.rfc3339(row.valid_to),
     )
-
-
-def _item(row: AspectRow, content: bool) -> str:
-    return _joined(_head(row), row) if content else json.dumps(_head(row))
 
 
 def _whole(row: AspectRow, base: str) -> str:

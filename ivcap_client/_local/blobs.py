@@ -13,6 +13,7 @@ from .artifact_record import LocalArtifact
 from .artifact_store import ANY_TYPE
 from .asked import header, in_path
 from .bodies import FileBody
+from .reach_rules import check_upload, find_artifact
 from .refusals import Refusal, conflict, invalid, missing, too_large
 from .routes import route, stream
 from .uploads import TooLong, WrongOffset
@@ -27,7 +28,7 @@ _RANGE = re.compile(r"bytes=\s*(\d{0,19})-(\d{0,19})\s*\Z")
 @route("HEAD", "/1/artifacts/{id}/blob")
 def tell_offset(platform: LocalPlatform, request: Request, id: str) -> Response:
     """Say how many bytes have arrived."""
-    artifact = _find(platform, id)
+    artifact = find_artifact(platform, id)
     ready = artifact.status == "ready"
     offset = (artifact.size or 0) if ready else platform.store.artifacts.uploads.offset(artifact.id)
     headers = {**_TUS, "upload-offset": str(offset)}
@@ -48,7 +49,8 @@ def tell_abilities(platform: LocalPlatform, request: Request, id: str) -> Respon
 @route("POST", "/1/artifacts/{id}/blob")
 def begin_upload(platform: LocalPlatform, request: Request, id: str) -> Response:
     """Accept the creation request that some clients send first; the upload is at the same address."""
-    artifact = _find(platform, id)
+    artifact = find_artifact(platform, id)
+    check_upload(platform.reach, artifact)
     length = _length(request)
     if artifact.status != "ready":
         artifact = _announce(platform, artifact, length, deferred=length is None)
@@ -60,7 +62,8 @@ def begin_upload(platform: LocalPlatform, request: Request, id: str) -> Response
 @route("PATCH", "/1/artifacts/{id}/blob")
 def append(platform: LocalPlatform, request: Request, id: str) -> Response:
     """Store bytes at the end; the artifact is ready when all have arrived, or at once when nobody says how many."""
-    artifact = _find(platform, id)
+    artifact = find_artifact(platform, id)
+    check_upload(platform.reach, artifact)
     offset, length = _offset(request), _length(request)
     deferred = header(request, "upload-defer-length") == "1"
     uploads = platform.store.artifacts.uploads
@@ -124,7 +127,7 @@ def download_whole(platform: LocalPlatform, request: Request, id: str) -> Respon
 def _chosen(platform: LocalPlatform, request: Request, id: str) -> tuple[int, Mapping[str, str], Path, int, int]:
     """Return status, headers, file, first byte and number of bytes of a download."""
     store = platform.store.artifacts
-    artifact = _find(platform, id)
+    artifact = find_artifact(platform, id)
     path = store.data(artifact) if artifact.status == "ready" else None
     if path is None:
         gone = artifact.status == "error"
@@ -168,13 +171,6 @@ def _range(text: str | None, size: int) -> tuple[int, int] | None:
     if match[2] and int(match[2]) < first:
         return None
     return first, min(int(match[2]), size - 1) if match[2] else max(size - 1, first)
-
-
-def _find(platform: LocalPlatform, id: str) -> LocalArtifact:
-    artifact = platform.store.artifacts.find(id)
-    if artifact is None:
-        raise missing(id)
-    return artifact
 
 
 def _announce(platform: LocalPlatform, artifact: LocalArtifact, length: int | None, deferred: bool) -> LocalArtifact:

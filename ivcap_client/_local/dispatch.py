@@ -150,11 +150,6 @@ class Dispatcher:
         """A job by URN or UUID, as it is now."""
         return await self.disk(self._jobs.find, job)
 
-    async def parent(self, job: str) -> str | None:
-        """UUID of the job that started a job, if one did."""
-        found = await self.find(job)
-        return None if found is None or found.parent is None else found.parent.rpartition(":")[2]
-
     async def look(self, job: LocalJob, after: str | None) -> tuple[bool, list[dict[str, Any]]]:
         """Whether a job has ended, and its events after a SeqID; in this order, so that no end is missed."""
 
@@ -194,6 +189,7 @@ class Dispatcher:
             if run.done.is_set():
                 self.fleet.release(run.tool, run.job.id)
                 return
+            run.tool.reach.give_job(run.job.id, await self.request_body(run))
             await self._begin(run)
             if run.tool.spec.kind == "batch":
                 await run.tool.spawn(run.tool.words([]), self.fleet.port, self.fleet.ended)
@@ -309,8 +305,7 @@ class Dispatcher:
         for job in jobs:
             run = self.runs.get(job)
             if run is not None and not run.done.is_set():
-                message = f"the process of {tool.spec.name} ended (exit code {tool.exit_code}) while this job ran"
-                told = failures.short(f"{message}. Its last output:\n{tool.tail(6)}", 2000)
+                told = failures.process_ended(tool.spec.name, tool.exit_code, tool.last_words())
                 self.background(asyncio.ensure_future(self.finish(run, "error", message=told)))
 
     def _note(self, run: Run, line: str) -> None:

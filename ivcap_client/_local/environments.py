@@ -25,6 +25,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ivcap_client.commands import on_path
+
 from . import guard, places
 from .specs import EnvironmentSpec
 
@@ -252,7 +254,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 def _uv() -> list[str] | None:
-    found = shutil.which("uv")
+    found = on_path("uv")
     if found:
         return [found]
     return [sys.executable, "-m", "uv"] if importlib.util.find_spec("uv") else None

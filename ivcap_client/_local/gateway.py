@@ -74,7 +74,7 @@ class Gateway:
     ) -> None:
         self._platform, self._dispatcher, self._runner = platform, dispatcher, runner
         self._token, self._public, self._hosts, self._port = token, public, hosts, port
-        self._sidecar = Sidecar(dispatcher, self._data)
+        self._sidecar = Sidecar(dispatcher, self._data, platform)
         self._events = EventStream(dispatcher)
         # A pool of its own: handlers that wait for the disk must not keep jobs from being started or ended.
         self._threads = ThreadPoolExecutor(24, thread_name_prefix="platform")
@@ -121,21 +121,21 @@ class Gateway:
             return
         for name in _FROM_US:
             exchange.headers.pop(name, None)
-        await self._data(exchange, exchange.path, exchange.outer_base())
+        await self._data(exchange, exchange.path, exchange.outer_base(), self._platform)
 
-    async def _data(self, exchange: Exchange, path: str, base: str) -> None:
+    async def _data(self, exchange: Exchange, path: str, base: str, platform: LocalPlatform) -> None:
         plain = unquote(path)
         if exchange.method == "GET" and (found := _EVENTS.match(plain)):
             await self._events(exchange, found[1], found[2])
         elif exchange.method == "GET" and _BLOB.match(plain):
-            await self._download(exchange, path, base)
+            await self._download(exchange, path, base, platform)
         elif exchange.method == "PATCH" and _BLOB.match(plain):
-            await self._upload(exchange, path, base)
+            await self._upload(exchange, path, base, platform)
         elif exchange.method == "POST" and _JOBS.match(plain):
-            await self._create_job(exchange, path, base)
+            await self._create_job(exchange, path, base, platform)
         else:
             body = await exchange.read_whole(MOST_BODY)
-            answer = await self._thread(self._platform.handle, self._request(exchange, path, base, body))
+            answer = await self._thread(platform.handle, self._request(exchange, path, base, body))
             await exchange.reply(answer.status, answer.headers, answer.body)
 
     def _request(self, exchange: Exchange, path: str, base: str, body: bytes | Source | None) -> Request:
@@ -148,11 +148,11 @@ class Gateway:
             what=f"{exchange.method} {path}",
         )
 
-    async def _upload(self, exchange: Exchange, path: str, base: str) -> None:
+    async def _upload(self, exchange: Exchange, path: str, base: str, platform: LocalPlatform) -> None:
         flow = Inflow()
         feeding = asyncio.ensure_future(flow.feed(exchange.pieces()))
         try:
-            answer = await self._thread(self._platform.handle, self._request(exchange, path, base, flow))
+            answer = await self._thread(platform.handle, self._request(exchange, path, base, flow))
         finally:
             flow.give_up()
             await asyncio.wait([feeding])
@@ -161,8 +161,8 @@ class Gateway:
             raise lost
         await exchange.reply(answer.status, answer.headers, answer.body)
 
-    async def _download(self, exchange: Exchange, path: str, base: str) -> None:
-        body: BlockingBody = await self._thread(self._platform.open, self._request(exchange, path, base, None))
+    async def _download(self, exchange: Exchange, path: str, base: str, platform: LocalPlatform) -> None:
+        body: BlockingBody = await self._thread(platform.open, self._request(exchange, path, base, None))
         try:
             await exchange.begin(body.status, body.headers)
             gone = asyncio.ensure_future(exchange.gone())
@@ -175,12 +175,12 @@ class Gateway:
         finally:
             await self._thread(body.close)
 
-    async def _create_job(self, exchange: Exchange, path: str, base: str) -> None:
+    async def _create_job(self, exchange: Exchange, path: str, base: str, platform: LocalPlatform) -> None:
         body = await exchange.read_whole(MOST_BODY)
         hold = _seconds(exchange.headers.get("timeout", ""))
         # Held here and not in a handler's thread: a waiting client then costs no thread.
         exchange.headers["timeout"] = "0"
-        answer = await self._thread(self._platform.handle, self._request(exchange, path, base, body))
+        answer = await self._thread(platform.handle, self._request(exchange, path, base, body))
         if answer.status == 202 and hold > 0:
             job = str(json.loads(answer.body)["job-id"])
             ended = await self._events.ended(job, min(hold, MOST_HELD))
@@ -188,7 +188,7 @@ class Gateway:
                 output = Request(
                     "GET", f"{path}/{quote(job, safe='')}/output", headers={"x-base-url": base}, what="read output"
                 )
-                answer = await self._thread(self._platform.handle, output)
+                answer = await self._thread(platform.handle, output)
         await exchange.reply(answer.status, answer.headers, answer.body)
 
     def _host_fits(self, exchange: Exchange) -> bool:

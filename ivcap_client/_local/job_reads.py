@@ -49,11 +49,13 @@ def list_jobs(platform: LocalPlatform, request: Request, service: str) -> Respon
     """List the jobs of one service, the newest first unless told otherwise."""
     id = uuid_of(service, "service")
     if id is None:
-        raise missing(service, f"there is no service {service}")
+        raise missing(service, f"there is no service {service}", kind="service")
     asked = listing(f"jobs of {id}", f"/1/services2/{urn('service', id)}/jobs", request, platform.store.now())
     where = Where().plus("service = ?", urn("service", id))
     if asked.past:
         where = where.plus("requested_at <= ?", asked.at)
+    if platform.reach is not None:
+        where = where.plus("id IN (SELECT value FROM json_each(?))", platform.reach.jobs())
     condition = asked.condition(frozenset(FIELDS))
     if condition is not None:
         text, values = filters.sql(condition, FIELDS)
@@ -68,11 +70,11 @@ def list_jobs(platform: LocalPlatform, request: Request, service: str) -> Respon
     )
 
     def work(connection: Connection) -> list[tuple[Any, ...]]:
-        return list(rows(connection, ["jobs"], ["record"], where, order, asked.after, most=asked.limit + 1))
+        return list(rows(connection, [("jobs", where)], ["record"], order, asked.after, most=asked.limit + 1))
 
     found = platform.store.jobs.read(work) if len(asked.after) in (0, len(order.keys)) else []
     if not found and not asked.after and platform.catalogue().find(service) is None:
-        raise missing(service, f"there is no service {service}")
+        raise missing(service, f"there is no service {service}", kind="service")
     more = found[asked.limit - 1][1] if len(found) > asked.limit else None
     items = []
     for (text,), _ in found[: asked.limit]:
@@ -127,6 +129,8 @@ def read_job(platform: LocalPlatform, request: Request, service: str, id: str) -
         result = platform.store.jobs.result_body(job)
         if result is not None:
             text = _with(text, "result-content", _inline(*result))
+    if platform.reach is not None and platform.reach.child(job.id):
+        platform.reach.learn(text)
     return Response(200, {"content-type": "application/json"}, text.encode())
 
 
@@ -144,6 +148,8 @@ def read_output(platform: LocalPlatform, request: Request, service: str, id: str
     result = platform.store.jobs.result_body(job)
     if result is None:
         return Response(204, {"ivcap-job-id": job.urn})
+    if platform.reach is not None and platform.reach.child(job.id):
+        platform.reach.learn(result[1])
     return Response(200, job_headers(platform, request, job, result[0]), result[1])
 
 

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from .._core.messages import Request, Response
+from . import reach_rules
 from .asked import header, reply, whole_body
 from .catalogue import Service
 from .identity import SCHEMA_JOB_INPUT, urn, uuid_of
@@ -33,7 +34,7 @@ def create_job(platform: LocalPlatform, request: Request, service: str) -> Respo
     wait = _wait(header(request, "timeout"))
     found = platform.catalogue().find(service)
     if found is None:
-        raise missing(service, f"there is no service {service}")
+        raise missing(service, f"there is no service {service}", kind="service")
     if found.spec is None:
         raise not_here(
             f"{found.name or service} is known from its aspects only; the embedded platform runs a service only if it"
@@ -42,7 +43,10 @@ def create_job(platform: LocalPlatform, request: Request, service: str) -> Respo
     if platform.runners is None:
         raise not_here("this embedded platform was opened for data only and cannot run services")
     content_type, body = _request(platform, request, found)
+    reach_rules.check_request(platform, body)
     key = _key(header(request, "idempotency-key"))
+    if key is not None and platform.reach is not None:
+        key = f"{platform.reach.service} {key}"  # a tool's keys are no key to what others asked
     try:
         job, _ = platform.store.jobs.create(
             service=found.urn,
@@ -55,6 +59,8 @@ def create_job(platform: LocalPlatform, request: Request, service: str) -> Respo
         )
     except KeyConflict as problem:
         raise conflict(problem.job, str(problem)) from problem
+    if platform.reach is not None:
+        platform.reach.started(job.id)
     if job.status == "scheduled":
         # Also when the key was known: whoever recorded it may have died before saying so.
         job = _submit(platform, job, found)
@@ -89,8 +95,10 @@ def find_job(platform: LocalPlatform, service: str, id: str) -> LocalJob:
         Refusal: There is none, or it is of another service (404).
     """
     job = platform.store.jobs.find(id)
+    if job is not None and not reach_rules.sees_job(platform.reach, job):
+        job = None
     if job is None or uuid_of(job.service, "service") != uuid_of(service, "service"):
-        raise missing(id, f"there is no job {id} of service {service}")
+        raise missing(id, f"there is no job {id} of service {service}", kind="job")
     return job
 
 
@@ -162,8 +170,8 @@ def _stored(platform: LocalPlatform, value: dict[str, object], service: Service)
     if not isinstance(aspect, str):
         raise invalid("request-aspect", "the URN of an aspect is expected")
     row = platform.store.aspects.find(aspect)
-    if row is None:
-        raise missing(aspect, f"there is no aspect {aspect} to take the request from")
+    if row is None or not reach_rules.sees_aspect(platform.reach, row):
+        raise missing(aspect, f"there is no aspect {aspect} to take the request from", kind="aspect")
     return row.content.encode()
 
 

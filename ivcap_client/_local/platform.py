@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import sqlite3
@@ -33,6 +34,7 @@ from .catalogue import Catalogue
 from .event_query import EventQuery
 from .job_record import LocalJob
 from .listing import BadOrder
+from .reach import Reach
 from .refusals import Refusal, disk, invalid, not_here
 from .store import Store
 from .uploads import SourceFailed
@@ -93,6 +95,13 @@ class Runners(Protocol):
         """End a job as `error`, now."""
 
 
+def _part(spec: Spec, described: Mapping[str, Any]) -> Spec:
+    from . import specs
+
+    assert isinstance(spec, specs.ServiceSpec)  # only a program that was run has described its parts
+    return specs.part(spec, str(described["name"]), str(described["path"]))
+
+
 class LocalPlatform:
     """One directory behind the platform's REST API.
 
@@ -128,6 +137,7 @@ class LocalPlatform:
         self.trust_directory = trust_directory
         self._given = tuple(services)
         self._known = known
+        self.reach: Reach | None = None
 
     def handle(self, request: Request) -> Response:
         """Answer a request. Blocks on the disk only, and for at most 20 s where `Timeout` asks to wait for a job.
@@ -168,6 +178,12 @@ class LocalPlatform:
         except (OSError, sqlite3.Error) as problem:
             return WholeBody(self._failed(request, problem))
 
+    def within(self, reach: Reach) -> LocalPlatform:
+        """Return this platform as a tool sees it."""
+        view = copy.copy(self)
+        view.reach = reach
+        return view
+
     def close(self) -> None:
         """Close what is open. The platform can be used again."""
         self.store.close()
@@ -190,7 +206,12 @@ class LocalPlatform:
     def catalogue(self) -> Catalogue:
         """Return all services: those that can run here, and those that only aspects speak of."""
         specs = self.specs()
-        described = self.runners.describe(list(specs.values())) if self.runners and specs else {}
+        described = dict(self.runners.describe(list(specs.values()))) if self.runners and specs else {}
+        for spec in list(specs.values()):
+            for part in described.get(spec.urn, {}).get("parts", ()):
+                one = _part(spec, part)
+                specs.setdefault(one.urn, one)
+                described.setdefault(one.urn, part)
         return Catalogue(self.store.aspects, specs, described)
 
     def _found(self) -> Sequence[Spec]:

@@ -11,6 +11,7 @@ from .._core.messages import Request, Response
 from .asked import flag, json_body, parameters, reply
 from .aspect_store import NotUnique
 from .identity import SCHEMA_SERVICE, SCHEMA_TOOL, urn, uuid_of
+from .reach_rules import check_catalogue
 from .refusals import conflict, forbidden, invalid, missing, not_unique
 from .routes import route
 from .services import whole
@@ -25,6 +26,7 @@ _KNOWN = {*_TEXTS, "name", "parameters", "controller", "tags"}
 @route("POST", "/1/services2")
 def create_service(platform: LocalPlatform, request: Request) -> Response:
     """Make a service known: 201, or 409 where it is known already."""
+    check_catalogue(platform)
     service, told = _definition(request)
     if platform.catalogue().find(service) is not None:
         raise conflict(service, f"there is a service {service}; PUT changes it")
@@ -34,18 +36,20 @@ def create_service(platform: LocalPlatform, request: Request) -> Response:
 @route("PUT", "/1/services2/{id}")
 def update_service(platform: LocalPlatform, request: Request, id: str) -> Response:
     """Change what is said of a service; with `force-create=true` also of one that is not known yet."""
+    check_catalogue(platform)
     uuid = uuid_of(id, "service")
     service, told = _definition(request)
     if uuid is None or urn("service", uuid) != service:
         raise invalid("id", f"the body describes another service than the address, {id}", service)
     if platform.catalogue().find(service) is None and not flag(parameters(request), "force-create", False):
-        raise missing(service, f"there is no service {service}; force-create=true makes it")
+        raise missing(service, f"there is no service {service}; force-create=true makes it", kind="service")
     return _write(platform, request, service, told, 200)
 
 
 @route("DELETE", "/1/services2/{id}")
 def delete_service(platform: LocalPlatform, request: Request, id: str) -> Response:
     """Retract what is said of a service."""
+    check_catalogue(platform)
     service = _foreign(platform, id)
     for schema in (SCHEMA_SERVICE, SCHEMA_TOOL):
         for row in platform.store.aspects.live(service, schema):
@@ -79,7 +83,7 @@ def _foreign(platform: LocalPlatform, id: str, *, known: bool = True) -> str:
             " with 'ivcap-mcp services remove'"
         )
     if found is None and known:
-        raise missing(id, f"there is no service {id}")
+        raise missing(id, f"there is no service {id}", kind="service")
     return found.urn if found is not None else id
 
 

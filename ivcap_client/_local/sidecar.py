@@ -14,6 +14,9 @@ from urllib.parse import unquote
 from . import batch, failures, secrets_kept
 from .dispatch import HELD_WHOLE, Dispatcher, Run
 from .exchanges import Answer, Exchange, Gone, TooLarge, fail, send_json
+from .identity import as_urn
+from .platform import LocalPlatform
+from .reach_rules import sees_job
 from .tool_http import ToolUnreachable
 from .tools import Tool
 
@@ -22,15 +25,15 @@ log = logging.getLogger(__name__)
 MOST_EVENT = 60 * 1024
 """Bytes of an event that are kept; clients read event lines of less than 64 KiB (rest-api §2.10)."""
 
-_JOB_ROUTE = re.compile(r"/1/(?:services2/[^/]+/)?jobs/([^/]+)(?:/.*)?\Z")
+_JOB_ROUTE = re.compile(r"/1/services2/[^/]+/jobs/([^/]+)(?:/.*)?\Z")
 _OPEN_ROUTE = re.compile(r"/1/(?:artifacts|aspects)(?:/.*)?\Z|/1/services2(?:/[^/]+(?:/jobs)?)?\Z")
 
 
 class Sidecar:
-    """Answers the tools of one dispatcher. `platform` answers what is data."""
+    """Answers the tools of one dispatcher. `answer` answers what is data, from the platform as the tool sees it."""
 
-    def __init__(self, dispatcher: Dispatcher, platform: Answer) -> None:
-        self._dispatcher, self._platform = dispatcher, platform
+    def __init__(self, dispatcher: Dispatcher, answer: Answer, platform: LocalPlatform) -> None:
+        self._dispatcher, self._answer, self._platform = dispatcher, answer, platform
 
     async def __call__(self, exchange: Exchange, secret: str, path: str) -> None:
         """Answer one request below `/s/<secret>`; `path` is what follows, still quoted."""
@@ -131,7 +134,12 @@ class Sidecar:
             secrets_kept.find, self._dispatcher.base_dir, name, query.get("secret-type")
         )
         if found is None:
-            await fail(exchange, 404, f"there is no secret {name!r}; its user sets it with POST /1/secrets", id=name)
+            await fail(
+                exchange,
+                404,
+                f"there is no secret {name!r}; its user sets it with POST /1/secrets",
+                id=as_urn("secret", name),
+            )
         else:
             told_of = {"secret-name": name, "secret-value": found.value, "expiry-time": found.expires}
             await send_json(exchange, 200, told_of)
@@ -140,9 +148,9 @@ class Sidecar:
         job = self._job_of(exchange, tool)
         asked = _JOB_ROUTE.match(plain)
         if asked is not None:
-            uuid = asked[1].rpartition(":")[2]
-            if uuid not in tool.reportable and await self._dispatcher.parent(uuid) not in tool.reportable:
-                await fail(exchange, 404, "no such job, or not one of this process", id=asked[1])
+            found = await self._dispatcher.find(asked[1])
+            if found is None or not sees_job(tool.reach, found):
+                await fail(exchange, 404, "no such job, or not one of this process", id=as_urn("job", asked[1]))
                 return
         elif not _OPEN_ROUTE.match(plain):
             await fail(exchange, 501, f"the local platform does not answer {exchange.method} {plain} to tools")
@@ -150,7 +158,7 @@ class Sidecar:
         exchange.headers.pop("ivcap-job-id", None)
         if job is not None:
             exchange.headers["ivcap-job-id"] = f"urn:ivcap:job:{job}"
-        await self._platform(exchange, path, exchange.own_base + prefix)
+        await self._answer(exchange, path, exchange.own_base + prefix, self._platform.within(tool.reach))
 
     def _job_of(self, exchange: Exchange, tool: Tool) -> str | None:
         """The job a request belongs to; threads a tool starts itself send no id, but often there is only one job."""

@@ -11,10 +11,11 @@ from importlib import import_module
 from pathlib import Path
 
 from ivcap_client import __version__
+from ivcap_mcp.cli import serve_options
 
 DONE, FAILED, USAGE, NO_CONNECTION = 0, 1, 2, 3
 
-COMMANDS = ("serve", "demo", "platform", "services", "tools", "call")
+COMMANDS = ("serve", "demo", "platform", "services", "tokens", "tools", "call", "login", "logout", "whoami")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,22 +36,9 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="address to bind for HTTP (default: 127.0.0.1)")
     serve.add_argument("--port", type=_port, default=8000, help="port for HTTP (default: 8000)")
     serve.add_argument(
-        "--auth",
-        choices=("token", "none"),
-        default="token",
-        help="who may call over HTTP: who knows the token, or anybody",
-    )
-    serve.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a host name under which clients reach this server; repeatable",
-    )
-    serve.add_argument(
         "--confirm", action="store_true", help="ask the user before a service is run, and before anything is withdrawn"
     )
-    serve.add_argument("--stateless", action="store_true", help="keep no HTTP sessions")
+    serve_options.add(serve)
 
     demo = commands.add_parser("demo", help="the main job from end to end, on the embedded platform")
     demo.add_argument("--out", type=Path, help="where data and the plot go (default: a new temporary directory)")
@@ -75,6 +63,25 @@ def parser() -> argparse.ArgumentParser:
         if name != "list":
             action.add_argument("service", metavar="PATH" if name == "add" else "NAME")
 
+    tokens = commands.add_parser("tokens", help="named tokens for a server over HTTP")
+    named = tokens.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, text in (
+        ("add", "make a token for somebody; it is printed once"),
+        ("rotate", "replace somebody's token"),
+        ("remove", "end somebody's tokens"),
+        ("list", "list whose tokens there are"),
+    ):
+        action = named.add_parser(name, help=text)
+        action.add_argument("--tokens-file", type=Path, metavar="FILE")
+        if name == "list":
+            action.add_argument("--json", action="store_true")
+        else:
+            action.add_argument("name", metavar="NAME")
+        if name == "rotate":
+            action.add_argument(
+                "--grace", type=_seconds, default=0.0, metavar="S", help="seconds for which the old one still counts"
+            )
+
     tools = commands.add_parser("tools", help="list the tools a client would see")
     _target(tools)
     _tools(tools)
@@ -90,6 +97,15 @@ def parser() -> argparse.ArgumentParser:
     call.add_argument("--input", metavar="JSON|@FILE|-", help="all arguments as a JSON object")
     call.add_argument("--no-wait", action="store_true", help="do not wait for the job's end")
     call.add_argument("--json", action="store_true", help="print the result as JSON only")
+
+    login = commands.add_parser("login", help="sign in to a deployment, in a browser on any device")
+    logout = commands.add_parser("logout", help="forget the login at a deployment")
+    whoami = commands.add_parser("whoami", help="which platform, as whom, and whether it agrees")
+    for people in (login, logout, whoami):
+        _deployment(people)
+    logout.add_argument("--all", action="store_true", help="forget every login")
+    for people in (login, whoami):
+        people.add_argument("--json", action="store_true", help="JSON, for programs")
     return top
 
 
@@ -100,9 +116,24 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _deployment(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--url", help="address of a deployment; its token is never an option")
+    command.add_argument("--context", metavar="NAME", help="a context of the `ivcap` tool: its URL and its credential")
+    command.add_argument("--env-file", type=Path, metavar="FILE", help="file with IVCAP_* settings")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r}: a number of seconds is wanted")
+    return seconds
+
+
 def _target(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--url", help="address of a deployment; its token comes from IVCAP_JWT or IVCAP_JWT_FILE")
-    command.add_argument("--env-file", type=Path, help="file with IVCAP_* settings")
+    _deployment(command)
     command.add_argument("--local-dir", type=Path, help="directory of the embedded platform")
     command.add_argument(
         "--service", action="append", default=[], metavar="PATH", help="an AI tool for the embedded platform"

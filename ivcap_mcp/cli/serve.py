@@ -12,9 +12,11 @@ from typing import Any
 
 import anyio
 
-from ivcap_client import LocalIVCAP
+from ivcap_client import IVCAP, LocalIVCAP
+from ivcap_client.auth import NoAuth
 from ivcap_client.exception import ConfigError
 from ivcap_mcp import target
+from ivcap_mcp.cli import group
 from ivcap_mcp.server import IvcapServer, build_server
 from ivcap_mcp.settings import Settings
 
@@ -26,23 +28,54 @@ LOCAL_REFRESH = 1.0
 
 def run(given: argparse.Namespace) -> int:
     """Serve until the client goes, or a signal ends it."""
+    if given.transport == "http" and group.wanted(given, target.environment(given.env_file)):
+        _serve_group(given)
+        return 0
     server, env = prepared(given, stdio=given.transport == "stdio")
-    _say(f"ivcap-mcp: serving {server.backend.settings.target} over {given.transport}")
+    _say(f"ivcap-mcp: serving {server.backend.settings.told or server.backend.settings.target} over {given.transport}")
     if given.transport == "stdio":
         from ivcap_mcp.stdio import serve_stdio
 
         anyio.run(_closing, server, partial(serve_stdio, server))
         return 0
+    _serve_http(given, server, env)
+    return 0
+
+
+def _serve_http(given: argparse.Namespace, server: IvcapServer, env: dict[str, str]) -> None:
     from ivcap_mcp.http import LOOPBACK, http_app, own_token, serve_http
 
     if given.auth == "none" and given.host not in LOOPBACK:
         raise ConfigError("--auth none serves anybody who reaches the port, so it binds to loopback only")
+    if given.act_as not in (None, "server"):
+        raise ConfigError(f"--act-as {given.act_as} is for callers who are told apart: --auth oauth, or named tokens")
     token = own_token(target.state_dir(env)) if given.auth == "token" else None
-    hosts = dict.fromkeys((*LOOPBACK, given.host, *given.allow_host))
-    app = http_app(server, tokens=() if token is None else (token,), hosts=hosts, stateless=given.stateless)
-    serving = partial(serve_http, server, app, given.host, given.port, on_ready=partial(_snippet, token))
+    door = http_app(
+        server,
+        tokens=() if token is None else (token,),
+        hosts=group.hosts(given),
+        stateless=given.stateless,
+        limits=group.limits(given, rate=0.0, at_once=0),
+    )
+    serving = partial(serve_http, door, given.host, given.port, linger=given.linger, on_ready=partial(_snippet, token))
     anyio.run(_closing, server, serving)
-    return 0
+
+
+def _serve_group(given: argparse.Namespace) -> None:
+    from ivcap_mcp.http import serve_http
+
+    env = target.environment(given.env_file)
+    options = target.options(given)
+
+    def connect(auth: Any = None) -> IVCAP:
+        return target.connect(options, env, auth).ivcap
+
+    # Of this client only the address is used: the server itself asks nothing where it acts as its callers.
+    connected = target.connect(options, env, NoAuth() if group.acts_as(given) in group.AS_CALLERS else None)
+    door, entry = group.app(given, connect, _settings(given, env, connected, stdio=False), env)
+    _say(f"ivcap-mcp: serving {connected.told} over http, {group.told(given)}")
+    ready = partial(_told, entry)
+    anyio.run(partial(serve_http, door, given.host, given.port, linger=given.linger, on_ready=ready))
 
 
 async def _closing(server: IvcapServer, serve: Callable[[], Awaitable[None]]) -> None:
@@ -58,17 +91,24 @@ def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, di
         ConfigError: The options do not fit together.
     """
     env = target.environment(given.env_file)
-    options = target.Options(given.url, given.env_file, given.local_dir, tuple(given.service), given.offline)
-    options = replace(options, foreign_data=not given.no_foreign_data)
-    ivcap, told = target.connect(options, env)
+    connected = target.connect(target.options(given), env)
+    settings = _settings(given, env, connected, stdio=stdio)
+    if getattr(given, "no_wait", False):
+        settings = replace(settings, default_wait=0.0)
+    return build_server(connected.ivcap, settings), env
+
+
+def _settings(given: argparse.Namespace, env: dict[str, str], connected: target.Connected, *, stdio: bool) -> Settings:
+    ivcap = connected.ivcap
     if not 1 <= given.max_wait <= 3600:
         raise ConfigError(f"--max-wait {given.max_wait}: seconds between 1 and 3600 are wanted")
     local = isinstance(ivcap, LocalIVCAP)
     allowed = tuple(given.allow_root)
     if local and not allowed and isinstance(ivcap, LocalIVCAP):
         allowed = (ivcap.base_dir / "inbox",)
-    settings = Settings(
-        target=told,
+    return Settings(
+        target=connected.target,
+        told=connected.told,
         tools=given.tools,
         schema_profile=given.schema_profile,
         pins=tuple(given.pin),
@@ -84,19 +124,19 @@ def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, di
         local=local,
         refresh=LOCAL_REFRESH if local else 60.0,
     )
-    if getattr(given, "no_wait", False):
-        settings = replace(settings, default_wait=0.0)
-    return build_server(ivcap, settings), env
 
 
 def _snippet(token: str | None, url: str) -> None:
-    entry: dict[str, Any] = {"type": "http", "url": url}
-    if token:
-        entry["headers"] = {"Authorization": f"Bearer {token}"}
-    shown = json.dumps({"mcpServers": {"ivcap": entry}}, indent=2)
-    _say(f"ivcap-mcp: listening on {url}; a client's configuration for it:\n{shown}")
+    _told({"headers": {"Authorization": f"Bearer {token}"}} if token else {}, url)
     if token is None:
         _say("ivcap-mcp: every program on this machine can use it (--auth none)")
+
+
+def _told(more: dict[str, Any], url: str) -> None:
+    """Say where it listens, and what a client's configuration for it is; a group's own address wins."""
+    entry: dict[str, Any] = {"type": "http", "url": url, **more}
+    shown = json.dumps({"mcpServers": {"ivcap": entry}}, indent=2)
+    _say(f"ivcap-mcp: listening on {url}; a client's configuration for it:\n{shown}")
 
 
 def _say(text: str) -> None:

@@ -17,6 +17,9 @@ from urllib.parse import parse_qs
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from ivcap_client._core.device import Grant
+from ivcap_client._core.device import Provider as At
+from ivcap_client._core.logins import Login, login_from
 from tests.client.server import Asked, Reply, Server, serving
 
 CLIENT = "client-of-the-platform"
@@ -42,6 +45,7 @@ class Provider:
         life: Seconds for which an access token counts.
         words: Errors answered instead, one a question, to polls ("slow_down").
         rotates: A refresh token counts once.
+        confirm_at_once: A person confirms as soon as a code is shown.
         down: Status answered to every question at the token endpoint.
     """
 
@@ -52,6 +56,7 @@ class Provider:
     expires_in: float = 60.0
     rotates: bool = True
     gives_id_token: bool = True
+    confirm_at_once: bool = False
     down: int | None = None
     words: list[str] = field(default_factory=list)
     confirmed: dict[str, Person | None] = field(default_factory=dict)
@@ -104,10 +109,20 @@ class Provider:
             tokens["id_token"] = jwt.encode({**told, **who}, KEY, algorithm="RS256", headers={"kid": "1"})
         return tokens
 
-    def accepts(self, asked: Asked) -> bool:
-        """Whether a request carries a token of ours that has not ended."""
-        token = asked.headers.get("authorization", "").removeprefix("Bearer ")
+    def login(self, url: str, person: Person | None = None) -> Login:
+        """A login at a platform, as a sign-in leaves it."""
+        tokens = self.issued(person)
+        grant = Grant(tokens["access_token"], tokens["refresh_token"], tokens.get("id_token"), self.life)
+        at = f"{self.url}/idp"
+        return login_from(grant, At("main", f"{at}/device/code", f"{at}/token", CLIENT, "api"), url, time.time())
+
+    def admits(self, token: str) -> bool:
+        """Whether a token is one of ours that has not ended."""
         return self.access.get(token, 0.0) > time.time()
+
+    def accepts(self, asked: Asked) -> bool:
+        """Whether a request carries such a token."""
+        return self.admits(asked.headers.get("authorization", "").removeprefix("Bearer "))
 
     def answer(self, asked: Asked) -> Reply:
         path = asked.path.split("?")[0]
@@ -175,6 +190,8 @@ class Provider:
         if self.words:
             return _json(self.pending, {"error": self.words.pop(0)})
         device = form.get("device_code", "")
+        if self.confirm_at_once:
+            self.confirm()
         if device not in self.confirmed:
             return _json(self.pending, {"error": "authorization_pending", "error_description": "wait"})
         person = self.confirmed.pop(device)

@@ -10,11 +10,13 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from ivcap_client import IVCAP, BasicAuth, BearerAuth
 from ivcap_client._core.port import Retry
+from ivcap_client.auth import FileAuth
 from ivcap_client.exception import ConfigError, IvcapError
 from tests.client.server import Reply, Server
 
@@ -116,6 +118,17 @@ def test_a_pickle_holds_no_credential_and_this_process_and_its_forks_find_it_aga
                 os._exit(code)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert [asked.headers["authorization"] for asked in server.asked] == [headers["authorization"]] * 2
+
+
+def test_a_pickled_token_file_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    auth = FileAuth(tmp_path / "token")
+    written = pickle.dumps(auth)
+    assert TOKEN.encode() not in written
+    (tmp_path / "token").write_text("newer")
+    headers: dict[str, str] = {}
+    pickle.loads(written).apply(headers)
+    assert headers == {"authorization": "Bearer newer"}
 
 
 ELSEWHERE = """

@@ -32,7 +32,7 @@ def main(home: Path) -> None:
     with LocalIVCAP(home / "base", services=[f"{SERVICE}={{python}} {TOOL}"]) as ivcap:
         server = build_server(ivcap, settings)
         install(server)
-        anyio.run(partial(serve_http, server, http_app(server), "127.0.0.1", 0, on_ready=told))
+        anyio.run(partial(serve_http, http_app(server), "127.0.0.1", 0, on_ready=told))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from tests.client.identity_provider import providing
 from tests.docs.conftest import Place
 from tests.docs.pages import EXAMPLES, ROOT
 
@@ -82,6 +83,16 @@ def test_the_http_app_asks_for_its_token_and_lists_tools(place: Place) -> None:
         assert httpx.post(f"{address}/mcp", json={}).status_code == 401
         assert httpx.get(f"{address}/healthz").json() == {"status": "ok"}
         assert "get_job" in anyio.run(partial(listed, f"{address}/mcp"))
+
+
+def test_the_sign_in_example_waits_for_a_person_once(place: Place) -> None:
+    # sdk_login.py
+    with providing() as idp:
+        idp.confirm_at_once = True
+        known = Place(place.directory, place.variables | {"IVCAP_URL": idp.url})
+        first = known.python(str(EXAMPLES / "sdk_login.py"))
+        assert first == f"open {idp.url}/activate and confirm ABCD-0001\n0 services\n"
+        assert known.python(str(EXAMPLES / "sdk_login.py")) == "0 services\n"
 
 
 @contextmanager

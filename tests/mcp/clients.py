@@ -138,14 +138,14 @@ class Served:
 
 
 @asynccontextmanager
-async def http_client(url: str, token: str | None, mode: str) -> AsyncIterator[Client]:
+async def http_client(url: str, token: str | None, mode: str, **options: Any) -> AsyncIterator[Client]:
     """A client over Streamable HTTP."""
     import httpx2
 
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with (
         httpx2.AsyncClient(headers=headers, timeout=60) as http,
-        Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+        Client(streamable_http_client(url, http_client=http), mode=mode, **options) as client,
     ):
         yield client
 

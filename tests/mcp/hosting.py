@@ -14,6 +14,7 @@ from mcp import Client
 from mcp.client.extension import ClientExtension
 from mcp.client.streamable_http import streamable_http_client
 
+from ivcap_mcp.door import Door
 from ivcap_mcp.http import http_app
 from ivcap_mcp.server import IvcapServer
 from tests.mcp.clients import until
@@ -22,7 +23,14 @@ from tests.mcp.clients import until
 @asynccontextmanager
 async def hosted(server: IvcapServer, **options: Any) -> AsyncIterator[str]:
     """The server's address."""
-    config = uvicorn.Config(http_app(server, **options), port=0, log_config=None, timeout_graceful_shutdown=2)
+    async with app_hosted(http_app(server, **options)) as url:
+        yield url
+
+
+@asynccontextmanager
+async def app_hosted(door: Door) -> AsyncIterator[str]:
+    """The address of any app of ours."""
+    config = uvicorn.Config(door, port=0, log_config=None, timeout_graceful_shutdown=2)
     web = uvicorn.Server(config)
     # Not its own task group: a cancelled test must still let it shut down in good order.
     running = asyncio.ensure_future(web._serve())
@@ -31,7 +39,7 @@ async def hosted(server: IvcapServer, **options: Any) -> AsyncIterator[str]:
         port = web.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
-        server.backend.changes.close()
+        door.drain()
         web.should_exit = True
         with anyio.CancelScope(shield=True):
             await running

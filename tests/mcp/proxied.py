@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,6 +71,7 @@ class Proxy:
         hanging: Paths of requests that get no answer.
         down: Paths of requests that get 503.
         no_cancel: The platform's description names no way to cancel.
+        admits: Whether a token counts; the platform behind asks for none.
         seen: Method and path of each request.
     """
 
@@ -85,6 +86,7 @@ class Proxy:
     hanging: str = ""
     down: str = ""
     no_cancel: bool = False
+    admits: Callable[[str], bool] | None = None
     seen: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
     _server: asyncio.Server | None = None
@@ -133,6 +135,9 @@ class Proxy:
         headers = dict(line.lower().split(": ", 1) for line in lines if ": " in line)
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.seen.append((method, path))
+        if self.admits is not None and not self.admits(_token(lines)):
+            await _reply(writer, 401, b"")
+            return
         ordering = method == "POST" and bool(ORDERS.match(path))
         if self.hanging and re.search(self.hanging, f"{method} {path}"):
             await reader.read()  # until the client goes
@@ -220,6 +225,11 @@ class Proxy:
         content = item.get("content") if isinstance(item.get("content"), dict) else item
         requested = content.get("requested-at") if content else None
         return requested is None or datetime.fromisoformat(requested).timestamp() < time.time() - self.lag
+
+
+def _token(lines: list[str]) -> str:
+    given = [line.split(": ", 1)[1] for line in lines if line.lower().startswith("authorization: ")]
+    return given[0].removeprefix("Bearer ") if given else ""
 
 
 async def _reply(writer: asyncio.StreamWriter, status: int, body: bytes) -> None:

@@ -50,7 +50,7 @@ async def client_of(platform: Outside, folder: Path, *, foreign_data: bool = Tru
     with pytest.MonkeyPatch.context() as patch:
         for name, value in env.items():
             patch.setenv(name, value)
-        ivcap, _ = target.connect(target.Options(foreign_data=foreign_data), env)
+        ivcap = target.connect(target.Options(foreign_data=foreign_data), env).ivcap
     settings = Settings(state_dir=folder, refresh=60, first_list=5, max_wait=4, new_job=0.2, find_for=0.2)
     async with ivcap, Client(build_server(ivcap, settings)) as client:
         await listed(client, TOOL)

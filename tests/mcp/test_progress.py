@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -10,7 +11,13 @@ from hypothesis import strategies as st
 from ivcap_client import Event
 from ivcap_mcp.progress import MOST_A_SECOND, MOST_MESSAGE, Progress, Telling
 
-numbers = st.one_of(st.none(), st.integers(-5, 50), st.floats(allow_nan=True, allow_infinity=True), st.text(max_size=3))
+numbers = st.one_of(
+    st.none(),
+    st.just(10**400),
+    st.integers(-5, 50),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.text(max_size=3),
+)
 options = st.fixed_dictionaries(
     {},
     optional={
@@ -111,6 +118,19 @@ def test_messages_rise_are_no_flood_and_leave_no_silence_in_every_interleaving(s
     longest = max([0.0, *(one[2] for one in story)])
     assert all(b - a <= 10 + longest for a, b in zip(sent, times, strict=False))
     assert len(told) >= words
+
+
+def test_what_is_told_after_the_end_is_not_sent_since_nothing_could_rise() -> None:
+    telling = Telling(0.0)
+    telling.hear(event({"options": {"progress": 1, "total": 2}}))
+    telling.take(1.0)
+    telling.hear(Event("9", "ivcap.job.status", "", {"status": "succeeded"}))
+    telling.hear(event({"options": {"progress": 1, "total": 2}}))
+    telling.say("reading the result")
+    sent = [step.progress for now in range(60) if (step := telling.take(float(now))) is not None]
+    assert sent[-1] == 100
+    assert all(later > earlier for earlier, later in pairwise(sent))
+    assert telling.due(100.0) == float("inf")
 
 
 def test_only_the_newest_event_is_kept_while_nothing_may_be_sent() -> None:

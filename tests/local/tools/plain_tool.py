@@ -1,7 +1,8 @@
 """A tool that speaks the service contract with the standard library only: an outside party that starts in no time.
 
 What a job does is in its request: `{"do": "echo" | "sleep" | "die" | "hang" | "none" | "large" | "value" | "boom" |
-"events" | "environment" | "ask", …}`. PLAIN_TOOL in the environment spoils the start: `exit`, `deaf`.
+"events" | "environment" | "ask" | "asks", …}`.
+PLAIN_TOOL in the environment spoils the start: `exit`, `deaf`; or makes it `two` tools.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -18,6 +20,7 @@ from typing import Any
 
 BASE = os.environ.get("IVCAP_BASE_URL", "")
 SCHEMA = {"type": "object", "properties": {"do": {"type": "string"}}, "required": ["do"]}
+TWO = os.environ.get("PLAIN_TOOL") == "two"
 DONE: dict[str, tuple[int, str, bytes]] = {}
 
 
@@ -58,7 +61,38 @@ def work(job: str, asked: dict[str, Any]) -> tuple[int, str, bytes]:
     elif what == "ask":
         status, body = call(asked["method"], asked["path"], json.dumps(asked.get("body")).encode())
         return 200, "application/json", json.dumps({"status": status, "body": body.decode("utf-8", "replace")}).encode()
+    elif what == "asks":
+        return 200, "application/json", json.dumps(asks(asked["asks"], job)).encode()
     return 200, "application/json", json.dumps({"pid": os.getpid(), **asked}).encode()
+
+
+def asks(wanted: list[dict[str, Any]], job: str) -> list[dict[str, Any]]:
+    """One request after another; `<2.id>` stands for the `id` in the answer to the third, `$name` for what it knows."""
+    said: list[dict[str, Any]] = []
+
+    def filled(text: str) -> str:
+        def told(found: re.Match[str]) -> str:
+            return str(said[int(found[1])]["json"][found[2]])
+
+        for name, value in json.loads(os.environ.get("KNOWN", "{}")).items():
+            text = text.replace(f"${name}", value)
+        return re.sub(r"<(\d+)\.([\w-]+)>", told, text)
+
+    for one in wanted:
+        path = filled(one["path"]).replace(BASE, "")
+        body = one["text"].encode() if "text" in one else filled(json.dumps(one.get("body"))).encode()
+        status, answer = call(
+            one["method"],
+            path,
+            body,
+            **{"Content_Type": "application/json", "Ivcap_Job_Id": job, **one.get("headers", {})},
+        )
+        try:
+            value = json.loads(answer)
+        except ValueError:
+            value = None
+        said.append({"status": status, "body": answer.decode("utf-8", "replace"), "json": value})
+    return said
 
 
 class Reported(threading.local):
@@ -92,10 +126,14 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/_healtz":
             self.answer(200, "application/json", b'{"version": "1"}')
-        elif self.path == "/":
+        elif self.path == "/openapi.json" and TWO:
+            posts: dict[str, Any] = {path: {"post": {}} for path in ("/", "/other")}
+            paths = {**posts, "/jobs/{job_id}": {"get": {}}, "/other/jobs/{job_id}": {"get": {}}}
+            self.answer(200, "application/json", json.dumps({"paths": paths}).encode())
+        elif self.path == "/" or (TWO and self.path == "/other"):
             tool = {
                 "$schema": "urn:sd-core:schema.ai-tool.1",
-                "name": "plain",
+                "name": "plain" if self.path == "/" else "other_one",
                 "fn_schema": SCHEMA,
                 "description": "A tool.",
             }
@@ -112,6 +150,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         job = self.headers["job-id"].rpartition(":")[2]
+        asked = {**asked, "path": self.path} if TWO and asked.get("do") == "echo" else asked
         if "do" not in asked:
             detail = [{"type": "missing", "loc": ["body", "do"], "msg": "Field required"}]
             self.answer(422, "application/json", json.dumps({"detail": detail}).encode())

@@ -1,0 +1,1 @@
+"""Who calls over HTTP, and as whom the platform is asked for them."""
