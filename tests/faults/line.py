@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from tests.described.recorder import Exchange
+
 T = TypeVar("T")
 
 
@@ -67,6 +69,7 @@ class Line:
         refuses: Nobody listens any more from that request on.
         seen: Method and path of each request.
         taken: The same of those that the gateway carried out.
+        exchanges: What was said to the gateway, and what it said.
         elsewhere: An address that must never be asked.
     """
 
@@ -77,6 +80,7 @@ class Line:
     refuses: bool = False
     seen: list[str] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
     elsewhere: str = ""
     url: str = ""
     _server: asyncio.Server | None = None
@@ -98,6 +102,9 @@ class Line:
     async def forward(self, asked: Asked) -> Answer:
         """What the gateway says to it."""
         found = await self.gateway.ask(asked)
+        self.exchanges.append(
+            Exchange(asked.method, asked.target, asked.headers, asked.body, found.status, found.headers, found.body)
+        )
         if found.status < 300:
             self.taken.append(f"{asked.method} {asked.target.split('?')[0]}")
         return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ivcap_client import IVCAP, Artifact, Aspect, Job, Service, gather, gather_async
+from ivcap_client import IVCAP, Artifact, Aspect, Job, Service, TarMember, gather, gather_async
 
 DATA = bytes(range(256)) * 20
 SCHEMA = "urn:faults:schema:thing.1"
@@ -24,6 +24,8 @@ class Things:
     job: str
     artifact: str
     aspect: str
+    archive: str
+    file: Path
 
 
 @dataclass
@@ -312,6 +314,30 @@ async def fill(scene: Scene) -> Any:
     return found.record.size
 
 
+@operation("IVCAP.upload_tar_artifact")
+async def upload_tar_artifact(scene: Scene) -> Any:
+    members = [TarMember.from_bytes(DATA, "a.bin", mtime=0)]
+    named: dict[str, Any] = {"name": f"{scene.name}.tgz", "retries": 2, "retry_delay": 0.001}
+    return (await scene.do(scene.ivcap, "upload_tar_artifact", members, **named)).record.status
+
+
+@operation("IVCAP.artifact_for_file")
+async def artifact_for_file(scene: Scene) -> Any:
+    return (await scene.do(scene.ivcap, "artifact_for_file", scene.things.file)).id
+
+
+@operation("Artifact.untar")
+async def untar(scene: Scene) -> Any:
+    archive = await scene.do(scene.ivcap, "get_artifact", scene.things.archive)
+    return ((await scene.do(archive, "untar", scene.folder / scene.name)) / "a.bin").read_bytes()
+
+
+@operation("Artifact.open")
+async def opened(scene: Scene) -> Any:
+    with await scene.do(await scene.artifact(), "open") as file:
+        return file.read()
+
+
 @operation("Artifact.refresh")
 async def refresh_artifact(scene: Scene) -> Any:
     return (await scene.do(Artifact(scene.ivcap, _record(scene.things.artifact)), "refresh")).name
@@ -403,6 +429,7 @@ async def retract(scene: Scene) -> Any:
 
 COVERED = {
     "Artifact.status": "Artifact.refresh",
+    "IVCAP.stored_artifact": "IVCAP.get_artifact",
     "Aspect.aspect": "Aspect.content",
     "Job.wait_for_finished": "Job.wait",
     "Service.mandatory_parameters": "Service.parameters",

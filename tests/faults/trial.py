@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ivcap_client import IVCAP, BearerAuth
+from ivcap_client import IVCAP, BearerAuth, TarMember
 from ivcap_client._core.port import Auth, Retry, run
 from ivcap_client.exception import (
     Conflict,
@@ -174,7 +174,11 @@ class Ground:
         artifact = self.direct.upload_artifact(name="kept.bin", io_stream=_stream())
         artifact.add_metadata({"kept": True}, schema="urn:faults:schema:kept.1")
         aspect = self.direct.add_aspect("urn:faults:read", {"kept": True}, schema="urn:faults:schema:kept.1")
-        return Things(service.urn, job.urn, artifact.urn, aspect.urn)
+        archive = self.direct.upload_tar_artifact([TarMember.from_bytes(DATA, "a.bin", mtime=0)], name="kept.tgz")
+        file = self.folder / "known.bin"
+        file.write_bytes(DATA)
+        self.direct.upload_artifact(file_path=file)
+        return Things(service.urn, job.urn, artifact.urn, aspect.urn, archive.urn, file)
 
     def _lay(self, trial: Trial) -> None:
         """The line of a trial."""
@@ -238,7 +242,9 @@ def trials_of(kind: Kind, usual: dict[tuple[str, bool], Trial]) -> list[Trial]:
                 continue
             for once in (True, False) if kind.passes else (False,):
                 fronts = (False, True) if kind.wire else (bool((turn + since + once) % 2),)
-                found += [Trial(operation, awaits, kind, since, once, timeout, route(asked)) for awaits in fronts]
+                for awaits in fronts:
+                    if since < len(usual[operation, awaits].line.seen):
+                        found.append(Trial(operation, awaits, kind, since, once, timeout, route(asked)))
     return found
 
 
