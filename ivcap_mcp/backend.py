@@ -10,7 +10,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import mcp_types as t
@@ -18,6 +18,7 @@ from anyio.abc import TaskGroup
 
 from ivcap_client import IVCAP, Job, LocalIVCAP
 from ivcap_client.exception import InvalidInput, ResourceNotFound
+from ivcap_client.job import JobRecord
 from ivcap_client.urns import is_urn, kind_of
 from ivcap_mcp import ordering
 from ivcap_mcp.catalog import Catalog
@@ -25,6 +26,7 @@ from ivcap_mcp.catalog_cache import CatalogCache
 from ivcap_mcp.changes import Changes
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.request import Request
+from ivcap_mcp.results import is_little
 from ivcap_mcp.settings import Settings
 from ivcap_mcp.submissions import Journal, Submission
 from ivcap_mcp.text import one_line
@@ -40,7 +42,10 @@ A_JOB = "urn:ivcap:job:01234567-89ab-cdef-0123-456789abcdef"
 READERS = {"artifact": "get_artifact", "aspect": "get_aspect", "service": "describe_service"}
 """Which tool reads what its URN says it is."""
 MOST_KNOWN = 1000
-"""Jobs whose service is remembered."""
+"""Jobs of which something is remembered: their service, what was noted last, and the whole job if it ended."""
+MOST_LITTLE = 16_000
+"""Characters that an ended job may have to be remembered."""
+V = TypeVar("V")
 
 
 class Backend:
@@ -62,6 +67,8 @@ class Backend:
         self._door, self._sessions = anyio.Lock(), 0
         self._life: _Life | None = None
         self._services: OrderedDict[str, str] = OrderedDict()
+        self._notes: OrderedDict[str, str] = OrderedDict()
+        self._ended: OrderedDict[str, JobRecord] = OrderedDict()
         self._cancels: bool | None = None
 
     @property
@@ -123,7 +130,10 @@ class Backend:
 
     def note(self, job: str, what: str) -> None:
         """Write down what became of a call. A journal that cannot be written must not fail a call that succeeded."""
+        if self._notes.get(job) == what:
+            return  # said before, and nothing else was said since
         self._noted(lambda: self.journal.note(job, what))
+        _keep(self._notes, job, what)
 
     def note_left(self, intent: Submission, what: str) -> None:
         """Write down that a call ended before its order was answered."""
@@ -161,6 +171,8 @@ class Backend:
         urn = named if named.startswith("urn:") else await self._submitted(named, request)
         if kind_of(urn) != "job" or not is_urn(urn) or urn.endswith(":"):
             raise no_job_at_all(named)
+        if urn in self._ended:
+            return Job(self.ivcap, self._ended[urn])
         service = self.journal.known_service_of(urn) or self._services.get(urn)
         if service is None:
             service = await anyio.to_thread.run_sync(self.journal.service_of, urn)
@@ -202,10 +214,17 @@ class Backend:
 
     def _remember(self, job: Job) -> None:
         if job.service is not None:
-            self._services[job.urn] = job.service
-            self._services.move_to_end(job.urn)
-            while len(self._services) > MOST_KNOWN:
-                self._services.popitem(last=False)
+            _keep(self._services, job.urn, job.service)
+        if job.ended and job.record.has_result and is_little(job.record.raw, MOST_LITTLE):
+            _keep(self._ended, job.urn, job.record)  # it stays as it is, and is asked for again and again
+
+
+def _keep(known: OrderedDict[str, V], job: str, value: V) -> None:
+    """Remember something of a job, and forget the one that was not used for longest."""
+    known[job] = value
+    known.move_to_end(job)
+    while len(known) > MOST_KNOWN:
+        known.popitem(last=False)
 
 
 class _Life:

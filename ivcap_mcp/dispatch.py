@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections import OrderedDict
 from typing import Any
 
 import anyio
@@ -139,6 +141,9 @@ class Dispatch:
 
 _read: dict[str, Doc] = {}
 """Schemas of built-in tools, read at their first call: start-up need not wait for it."""
+MOST_KEPT, MOST_FITTED = 2000, 500
+"""Of how many arguments it is remembered that they fit, and how many characters each may have."""
+_fitted: OrderedDict[tuple[str, str], str] = OrderedDict()
 
 
 def _checked(builtin: Builtin, given: dict[str, Any]) -> dict[str, Any]:
@@ -147,10 +152,23 @@ def _checked(builtin: Builtin, given: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ToolError: They do not fit.
     """
+    try:
+        text = json.dumps(given, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        text = ""
     name = builtin.definition.name
+    if (name, text) in _fitted:
+        # A job is looked at again and again, each time with the same arguments. They are read anew, so that nobody
+        # can change what is remembered.
+        found: dict[str, Any] = json.loads(_fitted[name, text])
+        return found
     doc = _read.get(name) or _read.setdefault(name, read(builtin.definition.input_schema))
     repaired: dict[str, Any] = arguments.repair(given, doc)
     complaints = arguments.check(repaired, doc)
     if complaints:
         raise ToolError("invalid_input", arguments.complaint_text(builtin.definition.name, complaints))
+    if text and len(text) <= MOST_KEPT:
+        _fitted[name, text] = json.dumps(repaired)
+        while len(_fitted) > MOST_FITTED:
+            _fitted.popitem(last=False)
     return repaired

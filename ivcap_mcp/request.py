@@ -63,6 +63,8 @@ class Request:
 
         One task sends all messages, so that they leave in the order of their values, and none after the answer.
         """
+        if not self._listened_to:
+            return await work
         failure: Exception | None = None
         result: list[T] = []
         async with anyio.create_task_group() as tasks:
@@ -80,6 +82,12 @@ class Request:
         if failure is not None:
             raise failure
         return result[0]
+
+    @property
+    def _listened_to(self) -> bool:
+        """Whether the client asked for progress; to others nothing is sent, and no task is needed that would."""
+        token = (self.ctx.meta or {}).get("progress_token")
+        return isinstance(token, (str, int)) and not isinstance(token, bool)
 
     async def _speak(self) -> None:
         while True:

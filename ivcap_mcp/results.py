@@ -95,7 +95,7 @@ async def finished(
     refuse_failed(job)
     value = _value(job)
     structured = value if isinstance(value, dict) else {"result": value}
-    shown, size = await anyio.to_thread.run_sync(fitted, structured, settings.most_text)
+    shown, size = await fitted_in_time(structured, settings.most_text)
     lead = f"Job {job.urn} succeeded."
     if about:
         lead += f" {about.get('note', '')}"
@@ -166,6 +166,8 @@ def _texts(value: Any) -> Iterator[str]:
 async def linked(ivcap: IVCAP, settings: Settings, value: Any) -> list[t.ContentBlock]:
     """Links to the artifacts a value mentions, with type and size; small images are shown too."""
     urns = artifacts_in(value)
+    if not urns:
+        return []
     known: dict[str, Artifact | None] = dict.fromkeys(urns)
 
     async def look(urn: str) -> None:
@@ -201,6 +203,30 @@ async def _image(artifact: Artifact, most: int) -> list[t.ContentBlock]:
         log.info("the image %s cannot be shown: %s", artifact.urn, error)
         return []
     return [t.ImageContent(data=base64.b64encode(data).decode("ascii"), mime_type=artifact.mime_type)]
+
+
+def is_little(value: Any, most: int = 4000) -> bool:
+    """Whether a value takes few characters, found without writing it: a thread for it would cost more than it does."""
+    left, waiting = most, [value]
+    while waiting and left > 0:
+        one = waiting.pop()
+        left -= 8
+        if isinstance(one, str):
+            left -= len(one)
+        elif isinstance(one, Mapping):
+            left -= 4 * len(one)
+            if left > 0:
+                waiting += [*one.keys(), *one.values()]
+        elif isinstance(one, list | tuple):
+            left -= len(one)
+            if left > 0:
+                waiting += one
+    return left > 0
+
+
+async def fitted_in_time(value: Any, most: int) -> tuple[Any, int | None]:
+    """`fitted`, in a thread where it may take long."""
+    return fitted(value, most) if is_little(value) else await anyio.to_thread.run_sync(fitted, value, most)
 
 
 def fitted(value: Any, most: int) -> tuple[Any, int | None]:

@@ -14,7 +14,7 @@ from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError, tool_error
 from ivcap_mcp.ordering import BY_CONTENT
 from ivcap_mcp.request import Request
-from ivcap_mcp.results import answer, fitted, next_call, pointed, window
+from ivcap_mcp.results import answer, fitted_in_time, next_call, pointed, window
 from ivcap_mcp.tools.builtin import READS, Builtin, output, schema, text
 
 MOST_JOBS = 20
@@ -55,7 +55,7 @@ async def _told(
     value = pointed(results._value(job), pointer)
     part, total, following = window(value, offset, limit)
     most = min(given.get("max_bytes", backend.settings.most_text), backend.settings.most_text)
-    shown, size = await anyio.to_thread.run_sync(fitted, part, most)
+    shown, size = await fitted_in_time(part, most)
     facts["result"] = shown
     lead = about.get("note", "")
     if pointer or offset or limit is not None or size is not None:

@@ -26,7 +26,7 @@ class Kind:
         passes: It may be over at the next request, so that both is tried: once and for good.
         stalls: It lasts until the client gives up.
         heavy: It costs much, so that it meets each kind of request once, and not each operation.
-        wire: It is about connections, which blocking and async callers have each their own kind of.
+        wire: Each trial is made through both fronts, whose connections are of different kinds.
         changes: What comes is another but permitted answer, so that results may differ from the usual ones.
         auth: Which credential the client has: `fixed` or `renewable`.
     """
@@ -149,9 +149,9 @@ def unknown_words(value: Any) -> Any:
 
 FAULTS: dict[str, Kind] = {
     "refused": Kind("nobody listens", None, wire=True),
-    "reset before": Kind("the connection is reset and nothing was carried out", reset_before, passes=True, wire=True),
+    "reset before": Kind("the connection is reset and nothing was carried out", reset_before, passes=True),
     "reset after": Kind("the request is carried out, its reply is lost", reset_after, passes=True, wire=True),
-    "truncated": Kind("the request is carried out, its reply ends in the middle", truncated, passes=True, wire=True),
+    "truncated": Kind("the request is carried out, its reply ends in the middle", truncated, passes=True),
     "429": Kind("too many requests", status(429), passes=True),
     "429 for a moment": Kind("the same with `Retry-After: 0`", status(429, retry_after="0"), passes=True),
     "429 for a day": Kind("the same with `Retry-After: 86400`: not waited for", status(429, retry_after="86400")),
@@ -159,8 +159,8 @@ FAULTS: dict[str, Kind] = {
     "502": Kind("a gateway has no platform", status(502, b"<html>bad gateway</html>"), passes=True),
     "503": Kind("not available", status(503, b""), passes=True),
     "504": Kind("a gateway gave up waiting", status(504, b""), passes=True),
-    "stall": Kind("the request is carried out and not answered", stalled, passes=True, wire=True, stalls=True),
-    "stall midway": Kind("the reply stops before its last bytes", stalled_midway, passes=True, wire=True, stalls=True),
+    "stall": Kind("the request is carried out and not answered", stalled, passes=True, stalls=True),
+    "stall midway": Kind("the reply stops before its last bytes", stalled_midway, passes=True, stalls=True),
     "401, renewable": Kind("the token expired, and another can be had", expired, auth="renewable"),
     "401, fixed": Kind("the token expired", expired),
     "redirect": Kind("307 to another host, which must not be asked", elsewhere),
