@@ -85,9 +85,11 @@ class Request:
 
     @property
     def _listened_to(self) -> bool:
-        """Whether the client asked for progress; to others nothing is sent, and no task is needed that would."""
-        token = (self.ctx.meta or {}).get("progress_token")
-        return isinstance(token, (str, int)) and not isinstance(token, bool)
+        """Whether the client may have asked for progress: if not, no task is needed that would tell it.
+
+        Over HTTP it asks by a token; a client in this process can listen without one.
+        """
+        return self.ctx.request is None or "progress_token" in (self.ctx.meta or {})
 
     async def _speak(self) -> None:
         while True:
