@@ -62,7 +62,7 @@ class Records:
         """What an artifact is called, for a leaf that is not looked into."""
         self.requests += 1
         try:
-            artifact = await self._ivcap.get_artifact_async(urn)
+            artifact = await self._ivcap.stored_artifact_async(urn)
         except IvcapError as refused:
             log.info("%s cannot be read: %s", urn, refused)
             return {}
@@ -85,7 +85,7 @@ class Records:
 
     async def _artifact(self, urn: str, found: Found) -> None:
         self.requests += 1
-        artifact = await self._ivcap.get_artifact_async(urn)
+        artifact = await self._ivcap.stored_artifact_async(urn)
         found.label |= _present(name=artifact.name, content_type=artifact.mime_type, size=artifact.size)
         found.label |= _present(created_at=artifact.created_at and str(artifact.created_at))
         if self._at and artifact.created_at and artifact.created_at > self._at:

@@ -170,7 +170,7 @@ async def linked(ivcap: IVCAP, settings: Settings, value: Any) -> list[t.Content
 
     async def look(urn: str) -> None:
         try:
-            known[urn] = await ivcap.get_artifact_async(urn)
+            known[urn] = await ivcap.stored_artifact_async(urn)
         except IvcapError as error:
             log.info("the result names %s, which cannot be read: %s", urn, error)
 
