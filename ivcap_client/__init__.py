@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ivcap_client import exception as exception
     from ivcap_client import platform as platform
     from ivcap_client import schema as schema
-    from ivcap_client.artifact import Artifact, LocalFileArtifact
+    from ivcap_client.artifact import Artifact, TarMember
+    from ivcap_client.artifact_local import DataUrlArtifact, LocalFileArtifact
     from ivcap_client.aspect import Aspect, LocalAspect
     from ivcap_client.auth import BasicAuth, BearerAuth, FileAuth, NoAuth, RefreshingAuth
     from ivcap_client.gathering import gather, gather_async
@@ -34,17 +35,19 @@ _HOMES = {
     "Aspect": "aspect",
     "BasicAuth": "auth",
     "BearerAuth": "auth",
+    "DataUrlArtifact": "artifact_local",
     "Event": "job",
     "FileAuth": "auth",
     "IVCAP": "ivcap",
     "Job": "job",
     "JobStatus": "job",
     "LocalAspect": "aspect",
-    "LocalFileArtifact": "artifact",
+    "LocalFileArtifact": "artifact_local",
     "LocalIVCAP": "local",
     "NoAuth": "auth",
     "RefreshingAuth": "auth",
     "Service": "service",
+    "TarMember": "artifact",
     "URN": "urns",
     "gather": "gathering",
     "gather_async": "gathering",
@@ -60,6 +63,7 @@ __all__ = [
     "Aspect",
     "BasicAuth",
     "BearerAuth",
+    "DataUrlArtifact",
     "Event",
     "FileAuth",
     "Job",
@@ -70,6 +74,7 @@ __all__ = [
     "NoAuth",
     "RefreshingAuth",
     "Service",
+    "TarMember",
     "__version__",
     "gather",
     "gather_async",

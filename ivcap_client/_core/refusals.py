@@ -24,7 +24,9 @@ def error_for(
     if local and reply.status == 501:
         return NotInLocalMode(what, detail)
     kind = BY_STATUS.get(reply.status) or (ServerError if reply.status >= 500 else IvcapApiError)
-    return kind(what, reply.status, content, detail=detail, hint=HINTS.get(reply.status, ""), retry_after=retry_after)
+    # Where there is no credential, none can be what is wrong.
+    hint = "" if local and reply.status == 403 else HINTS.get(reply.status, "")
+    return kind(what, reply.status, content, detail=detail, hint=hint, retry_after=retry_after)
 
 
 def _without_credential(body: bytes, sent: Request | None) -> bytes:

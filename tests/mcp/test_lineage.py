@@ -18,7 +18,7 @@ from ivcap_client.aspect import AspectRecord
 from ivcap_mcp import Settings, build_server
 from ivcap_mcp.lineage import Walk
 from ivcap_mcp.server import IvcapServer
-from ivcap_mcp.statements import ASKED, NAMED, PRODUCED, RAN, USED, Edge, edges_of, joined, urns_in
+from ivcap_mcp.statements import ASKED, NAMED, PRODUCED, RAN, USED, Edge, edges_of, edges_of_result, joined, urns_in
 from tests.mcp.clients import listed, text
 
 pytestmark = pytest.mark.anyio
@@ -178,6 +178,13 @@ async def test_a_sub_job_and_the_job_that_asked_for_it_are_linked(server: IvcapS
     for answer in (up, down):
         edges = {(edge["from"], edge["relation"], edge["to"]) for edge in answer.structured_content["edges"]}
         assert (parent, ASKED, sub) in edges
+
+
+def test_of_what_a_result_names_only_jobs_were_asked_for() -> None:
+    aspect, sub, given = urn("aspect", 6), urn("job", 7), urn("artifact", 8)
+    result = {"aspect": aspect, "sub": sub, "made": ART, "job": JOB, "of": given}
+    found = {(edge.relation, edge.object) for edge in edges_of_result(JOB, result, [given])}
+    assert found == {(NAMED, aspect), (ASKED, sub), (NAMED, ART)}
 
 
 async def test_nothing_known_is_said_plainly(server: IvcapServer) -> None:
