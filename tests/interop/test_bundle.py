@@ -16,7 +16,6 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from release import bundle, sbom
 from tests.interop.node import Node
 
-
 CACHE = os.path.expanduser("~/.cache/uv")
 """The one of whoever runs the tests: a home of its own would fetch everything anew."""
 
