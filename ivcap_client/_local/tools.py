@@ -48,7 +48,7 @@ class Tool:
         retired: Takes no new jobs; it is ended when its last one is done.
         port: Where it listens, 0 before it does.
         process: Its guard.
-        path: Where it takes jobs; `None` until it is described.
+        paths: Where it takes jobs, one for each tool of the program; empty until it is described.
         ended: Set when the process is gone.
         reportable: UUIDs of all jobs it was ever given.
         reach: What it may touch.
@@ -69,7 +69,7 @@ class Tool:
     process: asyncio.subprocess.Process | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     exit_code: int | None = None
-    path: str | None = None
+    paths: list[str] = field(default_factory=list)
     idle_since: float = field(default_factory=time.monotonic)
     _directory: str | None = None
     _log_began: int = 0
