@@ -28,6 +28,7 @@ COMMANDS = (
     "whoami",
     "install",
     "uninstall",
+    "doctor",
 )
 
 
@@ -137,6 +138,14 @@ def _clients(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     _tools(install)
     install.add_argument("--confirm", action="store_true", help="the server asks the user before it runs a service")
     install.set_defaults(passed_on=[action for action in install._actions if action not in before])
+
+    doctor = commands.add_parser("doctor", help="find what is wrong and say what to do about it")
+    doctor.add_argument("--fix", action="store_true", help="correct what can be corrected safely")
+    doctor.add_argument("--json", action="store_true", help="JSON, for programs")
+    before = set(doctor._actions)
+    _target(doctor)
+    _tools(doctor)
+    doctor.set_defaults(passed_on=[action for action in doctor._actions if action not in before])
 
 
 def _port(text: str) -> int:
