@@ -2,40 +2,83 @@
 
 from __future__ import annotations
 
-import base64
 import os
-from collections.abc import AsyncGenerator, Callable, Iterator
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import ivcap_client
 from ivcap_client._core import artifacts, aspects
 from ivcap_client._core.artifacts import ArtifactRecord
-from ivcap_client._core.port import Port, run
-from ivcap_client._io import downloads
+from ivcap_client._core.port import run
+from ivcap_client._io import known_files
+from ivcap_client.artifact_bytes import ArtifactBytes
 from ivcap_client.aspect import Aspect
-from ivcap_client.exception import ArtifactTooLargeForDataUrlError
-from ivcap_client.handle import Handle
+from ivcap_client.files import CMPath, ProxyFile, SafePath, TarMember
 from ivcap_client.paging import Pager
 
-__all__ = ["Artifact", "ArtifactRecord", "LocalFileArtifact", "TemporaryPath"]
+if TYPE_CHECKING:
+    from ivcap_client.artifact_local import DataUrlArtifact, LocalFileArtifact
+    from ivcap_client.aspect import LocalAspect
+    from ivcap_client.local import LocalIVCAP
 
-Progress = Callable[[int, int | None], None]
+__all__ = [
+    "Artifact",
+    "ArtifactRecord",
+    "ArtifactStatus",
+    "CMPath",
+    "DataUrlArtifact",
+    "LocalAspect",
+    "LocalFileArtifact",
+    "LocalIVCAP",
+    "ProxyFile",
+    "SafePath",
+    "TarMember",
+    "check_file_already_uploaded",
+    "fix_data_ref",
+    "is_data_url",
+    "mark_file_already_uploaded",
+    "md5sum",
+    "upload_artifact",
+    "upload_tar_artifact",
+]
+
+_ELSEWHERE = {
+    "DataUrlArtifact": "artifact_local",
+    "LocalAspect": "aspect",
+    "LocalFileArtifact": "artifact_local",
+    "LocalIVCAP": "local",
+}
 
 
-class TemporaryPath(type(Path())):  # type: ignore[misc]
-    """A downloaded file that is deleted at the end of a `with` block; without one it stays."""
+class ArtifactStatus(StrEnum):
+    """States of an artifact, in the platform's words."""
 
-    def __enter__(self) -> TemporaryPath:
-        return self
+    PENDING = "pending"
+    PARTIAL = "partial"
+    READY = "ready"
+    ERROR = "error"
+    UNKNOWN = "unknown"
 
-    def __exit__(self, *_: object) -> None:
-        self.unlink(missing_ok=True)
+    @classmethod
+    def from_string(cls, text: str | None) -> ArtifactStatus:
+        """The state of this name; `UNKNOWN` for a word we do not know."""
+        try:
+            return cls((text or "").lower())
+        except ValueError:
+            return cls.UNKNOWN
 
 
-class Artifact(Handle[ArtifactRecord]):
-    """Handle of one artifact."""
+class Artifact(ArtifactBytes):
+    """Handle of one artifact.
+
+    Example:
+        >>> stored = ivcap.upload_artifact(name="a.csv", io_stream=io.BytesIO(b"x\\n1\\n"), content_type="text/csv")
+        >>> stored.size, stored.mime_type, stored.status
+        (4, 'text/csv', <ArtifactStatus.READY: 'ready'>)
+    """
 
     _read_record = staticmethod(artifacts.artifact_record)
 
@@ -70,6 +113,11 @@ class Artifact(Handle[ArtifactRecord]):
         return self._record.etag
 
     @property
+    def cache_of(self) -> str | None:
+        """URL of what it is a copy of, if it is one."""
+        return self._record.cache_of
+
+    @property
     def policy(self) -> str | None:
         """URN of the policy that governs who sees it."""
         return self._record.policy
@@ -80,61 +128,27 @@ class Artifact(Handle[ArtifactRecord]):
         return self._record.account
 
     @property
-    def status(self) -> str:
-        """`pending`, `partial`, `ready` or `error`. Asks the platform, as the documented contract has it."""
-        return self.refresh()._record.status
+    def status(self) -> ArtifactStatus:
+        """Its state. Asks the platform until it is ready, as the documented contract has it; `refresh` always does."""
+        if self._record.status != "ready":
+            self.refresh()
+        return ArtifactStatus.from_string(self._record.status)
+
+    async def status_async(self) -> ArtifactStatus:
+        """`status` for async code."""
+        if self._record.status != "ready":
+            await self.refresh_async()
+        return ArtifactStatus.from_string(self._record.status)
 
     def refresh(self) -> Artifact:
         """Read its description again."""
-        self._record = run(artifacts.read(self._port, self.urn))
+        self._record = run(artifacts.read(self._port, self._name()))
         return self
 
     async def refresh_async(self) -> Artifact:
         """`refresh` for async code."""
-        self._record = await artifacts.read(self._async_port, self.urn)
+        self._record = await artifacts.read(self._async_port, self._name())
         return self
-
-    def as_stream(self, chunk_size: int = -1) -> Iterator[bytes]:
-        """Its bytes, as they come, in pieces of at most `chunk_size` (by default 1 MiB)."""
-        body = run(artifacts.data(self._port, run(self._described(self._port))))
-        try:
-            while piece := run(body.read(chunk_size if chunk_size > 0 else downloads.PIECE)):
-                yield piece
-        finally:
-            run(body.close())
-
-    async def as_stream_async(self, chunk_size: int = -1) -> AsyncGenerator[bytes, None]:
-        """`as_stream` for async code. Close it (`aclose`) if you stop early: the rest is not fetched then."""
-        body = await artifacts.data(self._async_port, await self._described(self._async_port))
-        try:
-            while piece := await body.read(chunk_size if chunk_size > 0 else downloads.PIECE):
-                yield piece
-        finally:
-            await body.close()
-
-    def as_bytes(self, *, most: int = 64 * 1024 * 1024) -> bytes:
-        """Its bytes in memory; `ProtocolError` where they are more than `most`."""
-        return run(self._bytes(self._port, most))
-
-    async def as_bytes_async(self, *, most: int = 64 * 1024 * 1024) -> bytes:
-        """`as_bytes` for async code."""
-        return await self._bytes(self._async_port, most)
-
-    def part(self, first: int, length: int) -> bytes:
-        """At most `length` bytes from `first` on, fetched as a range where the platform has ranges."""
-        return run(self._part(self._port, first, length))
-
-    async def part_async(self, first: int, length: int) -> bytes:
-        """`part` for async code."""
-        return await self._part(self._async_port, first, length)
-
-    def ranged(self) -> bool:
-        """Whether a `part` can be had without what lies before it; tried once per origin, then remembered."""
-        return run(self._ranged(self._port))
-
-    async def ranged_async(self) -> bool:
-        """`ranged` for async code."""
-        return await self._ranged(self._async_port)
 
     def fill(self, file: IO[bytes], *, size: int) -> Artifact:
         """Send the bytes of an artifact that `create_artifact` announced; what has arrived before is not sent again.
@@ -155,91 +169,69 @@ class Artifact(Handle[ArtifactRecord]):
         self._record = await uploads.fill(self._async_port, self._record, file, size)
         return self
 
-    def as_local_file(
-        self, path: str | os.PathLike[str] | None = None, *, progress_callback: Progress | None = None
-    ) -> Path:
-        """Download it, to `path` or to a temporary file that a `with` block deletes.
-
-        The file appears when it is complete; an existing one stays until then. Memory does not depend on its size.
-        """
-        return self._placed(run(self._file(self._port, path, progress_callback)), path)
-
-    async def as_local_file_async(
-        self, path: str | os.PathLike[str] | None = None, *, progress_callback: Progress | None = None
-    ) -> Path:
-        """`as_local_file` for async code."""
-        return self._placed(await self._file(self._async_port, path, progress_callback), path)
-
-    def as_data_url(self, max_length: int = 512) -> str:
-        """Its bytes as a `data:` URL of at most `max_length` characters."""
-        return run(self._data_url(self._port, max_length))
-
-    async def as_data_url_async(self, max_length: int = 512) -> str:
-        """`as_data_url` for async code."""
-        return await self._data_url(self._async_port, max_length)
-
     @property
     def metadata(self) -> Pager[Aspect]:
-        """The aspects about it."""
+        """The aspects about it, one after the other.
+
+        Example:
+            >>> stored = ivcap.upload_artifact(name="a.txt", io_stream=io.BytesIO(b"hello"))
+            >>> _ = stored.add_metadata({"unit": "m"}, schema="urn:example:schema:unit.1")
+            >>> [one.content["unit"] for one in stored.metadata if one.schema == "urn:example:schema:unit.1"]
+            ['m']
+        """
         return self._ivcap.list_aspects(entity=self.urn, limit=None)
 
     def add_metadata(self, aspect: dict[str, Any], *, schema: str | None = None, policy: str | None = None) -> Artifact:
-        """State something about it."""
-        run(aspects.add(self._port, self.urn, aspect, schema=schema, policy=policy))
+        """State something about it; returns the artifact."""
+        run(aspects.add(self._ivcap._port, self.urn, aspect, schema=schema, policy=policy))
         return self
 
     async def add_metadata_async(
         self, aspect: dict[str, Any], *, schema: str | None = None, policy: str | None = None
     ) -> Artifact:
         """`add_metadata` for async code."""
-        await aspects.add(self._async_port, self.urn, aspect, schema=schema, policy=policy)
+        await aspects.add(self._ivcap._async_port, self.urn, aspect, schema=schema, policy=policy)
         return self
 
-    async def _described(self, port: Port) -> ArtifactRecord:
-        # Items of a listing have no link to the bytes.
-        if self._record.data_href is None:
-            self._record = await artifacts.read(port, self.urn)
-        return self._record
 
-    async def _data_url(self, port: Port, most: int) -> str:
-        record = await self._described(port)
-        head = f"data:{record.mime_type or 'application/octet-stream'};base64,"
-        size = record.size or 0
-        length = len(head) + 4 * ((size + 2) // 3)
-        if length > most:
-            raise ArtifactTooLargeForDataUrlError(self.id, size, length, most)
-        return head + base64.b64encode(await self._bytes(port, most)).decode("ascii")
-
-    async def _bytes(self, port: Port, most: int) -> bytes:
-        return await downloads.to_bytes(port, await self._described(port), most=most)
-
-    async def _part(self, port: Port, first: int, length: int) -> bytes:
-        return await downloads.part(port, await self._described(port), first, length)
-
-    async def _ranged(self, port: Port) -> bool:
-        return await downloads.ranged(port, await self._described(port))
-
-    async def _file(self, port: Port, path: str | os.PathLike[str] | None, progress: Progress | None) -> Path:
-        where = None if path is None else Path(path)
-        return await downloads.to_file(port, await self._described(port), where, progress=progress)
-
-    def _placed(self, file: Path, path: str | os.PathLike[str] | None) -> Path:
-        return TemporaryPath(file) if path is None else file
+def upload_artifact(ivcap: ivcap_client.IVCAP, **how: Any) -> Artifact:
+    """`ivcap.upload_artifact(…)`, under its documented place."""
+    return ivcap.upload_artifact(**how)
 
 
-class LocalFileArtifact(Artifact):
-    """An artifact of a local directory: its `id` names the file, its `urn` the artifact."""
+def upload_tar_artifact(ivcap: ivcap_client.IVCAP, members: Any, **how: Any) -> Artifact:
+    """`ivcap.upload_tar_artifact(members, …)`, under its documented place."""
+    return ivcap.upload_tar_artifact(members, **how)
 
-    def __init__(self, ivcap: ivcap_client.IVCAP, record: ArtifactRecord, /, *, path: Path) -> None:
-        super().__init__(ivcap, record)
-        self.path = path
 
-    @property
-    def id(self) -> str:
-        """`urn:file://<absolute path>`, as the documented contract has it."""
-        return f"urn:file://{self.path}"
+def check_file_already_uploaded(file_path: str | os.PathLike[str]) -> str | None:
+    """URN of the artifact that a file is, by the note beside it and while its content is the same."""
+    return next(iter(known_files.known(Path(file_path))), None)
 
-    @property
-    def urn(self) -> str:
-        """The artifact's URN, which aspects and jobs use."""
-        return self._record.id
+
+def mark_file_already_uploaded(id: str, file_path: str | os.PathLike[str]) -> None:
+    """Note beside a file which artifact it is, in the form other IVCAP clients read."""
+    known_files.mark(Path(file_path), id)
+
+
+def md5sum(filename: str | os.PathLike[str], blocksize: int = 65536) -> str:
+    """MD5 of a file, as those notes have it."""
+    return known_files.md5(Path(filename), blocksize)
+
+
+def fix_data_ref(data_href: str) -> str:
+    """Path of an address. Nothing here needs it: addresses are followed whole, with their query."""
+    return urlsplit(data_href).path
+
+
+def is_data_url(id: str) -> bool:
+    """Whether an id carries the bytes itself (`data:…` or `urn:data:…`)."""
+    return isinstance(id, str) and id.removeprefix("urn:").startswith("data:")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ELSEWHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"ivcap_client.{_ELSEWHERE[name]}"), name)

@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import ivcap_client
-from ivcap_client._core.artifacts import ArtifactRecord
-from ivcap_client._core.aspects import AspectRecord
 from ivcap_client._core.port import Auth, Port, Retry, Target
+from ivcap_client._faces.artifacts import Artifacts
+from ivcap_client._faces.aspects import Aspects
+from ivcap_client._faces.collections import Collections
 from ivcap_client._faces.jobs import Jobs
+from ivcap_client._faces.kept import Kept
 from ivcap_client._faces.services import Services
 from ivcap_client._io.runtime import AsyncPort, BlockingPort, Once, Transport
-from ivcap_client.artifact import Artifact
-from ivcap_client.aspect import Aspect
 from ivcap_client.auth import identity_of
-from ivcap_client.data import Data
 from ivcap_client.exception import ConfigError
 from ivcap_client.settings import connection
 
@@ -29,7 +28,7 @@ logging.getLogger("ivcap_client").addHandler(logging.NullHandler())
 Content = Mapping[str, Any]
 
 
-class IVCAP(Services, Jobs, Data):
+class IVCAP(Services, Jobs, Artifacts, Aspects, Collections, Kept):
     """A platform, seen as somebody.
 
     `IVCAP()` takes its target from the environment (the table in `ivcap_client.settings`); with none it is a
@@ -155,14 +154,6 @@ class IVCAP(Services, Jobs, Data):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.account_id, self._options = state["account_id"], state["options"]
         self._connect(state["target"])
-
-    # Records to handles: local mode has its own classes
-
-    def _artifact(self, record: ArtifactRecord) -> Artifact:
-        return Artifact(self, record)
-
-    def _aspect(self, record: AspectRecord) -> Aspect:
-        return Aspect(self, record)
 
 
 def _http(target: Target, options: dict[str, Any]) -> Transport:

@@ -12,7 +12,8 @@ from ivcap_client._core.aspects import AspectRecord
 from ivcap_client._core.job_output import JobOutput
 from ivcap_client._core.port import Target
 from ivcap_client._io.runtime import Transport
-from ivcap_client.artifact import Artifact, LocalFileArtifact
+from ivcap_client.artifact import Artifact
+from ivcap_client.artifact_local import LocalFileArtifact
 from ivcap_client.aspect import Aspect, LocalAspect
 from ivcap_client.auth import NoAuth
 from ivcap_client.exception import ServerError
@@ -109,7 +110,7 @@ class LocalIVCAP(IVCAP):
 
     def _artifact(self, record: ArtifactRecord) -> Artifact:
         path = self._local.path_of(record.id)
-        return Artifact(self, record) if path is None else LocalFileArtifact(self, record, path=path)
+        return Artifact(self, record) if path is None else LocalFileArtifact(path, ivcap=self, record=record)
 
     def _aspect(self, record: AspectRecord) -> Aspect:
         return LocalAspect(self, record)

@@ -159,6 +159,7 @@ class OwnLogin:
         url: Address of the platform; a login for another origin is not used.
         keeper: Where the login is kept.
         to_sign_in: What a person runs to sign in; errors say it.
+        hint: What errors say instead, where there is nothing to run.
         timeout: Seconds without an answer after which a request to the provider is given up.
         verify: As for `IVCAP`.
         proxy: As for `IVCAP`.
@@ -171,6 +172,7 @@ class OwnLogin:
         keeper: Keeper,
         *,
         to_sign_in: str = "",
+        hint: str = "",
         timeout: float = 8.0,
         verify: bool | str = True,
         proxy: str | None = None,
@@ -178,6 +180,7 @@ class OwnLogin:
     ) -> None:
         self.url, self._keeper, self._clock = url, keeper, clock
         self._to_sign_in = to_sign_in or f"ivcap-mcp login --url {url}"
+        self._hint = hint
         self._ways = Ways(timeout=timeout, verify=verify, proxy=proxy)
         self._lock = threading.RLock()
         self._login: Login | None = None
@@ -273,7 +276,7 @@ class OwnLogin:
         return login
 
     def _refused(self, detail: str) -> NotSignedIn:
-        return NotSignedIn("use the login", detail=detail, hint=f"Run `{self._to_sign_in}`")
+        return NotSignedIn("use the login", detail=detail, hint=self._hint or f"Run `{self._to_sign_in}`")
 
     def __repr__(self) -> str:
         return f"OwnLogin({self.url!r})"

@@ -19,7 +19,7 @@ from .schemas.repairing import Repair
 from .schemas.telling import MOST_COMPLAINTS, Complaint, Teller
 from .text import clip, one_line
 
-__all__ = ["Complaint", "check", "complaint_text", "example", "repair", "unchecked", "understand"]
+__all__ = ["Complaint", "check", "complaint_text", "example", "repair", "unchecked", "understand", "wrong_places"]
 
 MOST_TEXT: Final = 10_000
 """Longest error text, in bytes."""
@@ -76,6 +76,26 @@ def check(arguments: Any, original: Schema, *, published: PublishedSchema | None
     complaints = {str(each): each for error in found for each in teller.complaints(error)}
     ordered = sorted(complaints.values(), key=lambda each: each.field.count(".") + each.field.count("["))
     return ordered[:MOST_COMPLAINTS]
+
+
+def wrong_places(arguments: Any, original: Schema) -> list[str]:
+    """JSON Pointers of what of an input the service's own schema does not accept; a missing property's own place."""
+    if too_much(arguments) is not None:
+        return []
+    from ivcap_client.schemas.checking import errors
+
+    found, _ = errors(read(original), arguments, sizes_of(arguments))
+    places: list[str] = []
+    for error in found:
+        path = [str(step).replace("~", "~0").replace("/", "~1") for step in error.absolute_path]
+        here = "".join(f"/{step}" for step in path)
+        if error.validator == "required" and isinstance(error.validator_value, list):
+            given: Any = error.instance
+            missing = [str(name) for name in error.validator_value if name not in given]
+            places += [f"{here}/{name.replace('~', '~0').replace('/', '~1')}" for name in missing]
+        else:
+            places.append(here)
+    return list(dict.fromkeys(places))
 
 
 def example(original: Schema) -> Any:

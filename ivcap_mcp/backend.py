@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import time
+import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import mcp_types as t
@@ -16,6 +18,7 @@ from anyio.abc import TaskGroup
 
 from ivcap_client import IVCAP, Job, LocalIVCAP
 from ivcap_client.exception import InvalidInput, ResourceNotFound
+from ivcap_client.urns import is_urn, kind_of
 from ivcap_mcp import ordering
 from ivcap_mcp.catalog import Catalog
 from ivcap_mcp.catalog_cache import CatalogCache
@@ -24,11 +27,18 @@ from ivcap_mcp.errors import ToolError
 from ivcap_mcp.request import Request
 from ivcap_mcp.settings import Settings
 from ivcap_mcp.submissions import Journal, Submission
+from ivcap_mcp.text import one_line
 from ivcap_mcp.uploads import HandOffs
 from ivcap_mcp.watch import Watchers
 
+if TYPE_CHECKING:
+    from ivcap_mcp.auth.desk import Desk
+
 log = logging.getLogger("ivcap_mcp")
 
+A_JOB = "urn:ivcap:job:01234567-89ab-cdef-0123-456789abcdef"
+READERS = {"artifact": "get_artifact", "aspect": "get_aspect", "service": "describe_service"}
+"""Which tool reads what its URN says it is."""
 MOST_KNOWN = 1000
 """Jobs whose service is remembered."""
 
@@ -47,9 +57,10 @@ class Backend:
         self.handoffs = HandOffs(ivcap, settings.owner, read_only=settings.read_only)
         if settings.secret:
             self.handoffs.sealed_with([settings.secret])
+        self.desk: Desk | None = None
         self.stopping = False
-        self._tasks: TaskGroup | None = None
-        self._watchers: Watchers | None = None
+        self._door, self._sessions = anyio.Lock(), 0
+        self._life: _Life | None = None
         self._services: OrderedDict[str, str] = OrderedDict()
         self._cancels: bool | None = None
 
@@ -61,40 +72,44 @@ class Backend:
     @property
     def tasks(self) -> TaskGroup:
         """Where work goes that must outlive the call that began it."""
-        if self._tasks is None:
-            raise RuntimeError("the server is not running")
-        return self._tasks
+        return self._living.tasks
 
     @property
     def watchers(self) -> Watchers:
         """The watchers of jobs."""
-        if self._watchers is None:
+        return self._living.watchers
+
+    @property
+    def _living(self) -> _Life:
+        if self._life is None:
             raise RuntimeError("the server is not running")
-        return self._watchers
+        return self._life
 
     @asynccontextmanager
     async def running(self, server: object = None) -> AsyncIterator[dict[str, Any]]:
-        """The server's lifespan. Ending it ends no job."""
-        async with anyio.create_task_group() as tasks:
-            self._tasks = tasks
-            self._watchers = Watchers(self.ivcap, tasks, new_job=self.settings.new_job)
-            tasks.start_soon(self.catalog.keep_fresh)
-            try:
-                yield {"backend": self}
-            finally:
-                self.stopping = True
-                for job in self._watchers.watched:
-                    log.info("job %s goes on; any client can pick it up with get_job", job)
-                self.changes.close()
-                self.journal.close()
-                tasks.cancel_scope.cancel()
+        """The lifespan of one session, or of all of an HTTP server. They share one life: the first to come begins it,
+        the last to leave ends it. Ending it ends no job.
+        """
+        async with self._door:
+            self._sessions += 1
+            if self._sessions == 1:
+                self._life = _Life(self)
+                await self._life.begun()
+        try:
+            yield {"backend": self}
+        finally:
+            with anyio.CancelScope(shield=True):
+                async with self._door:
+                    self._sessions -= 1
+                    if self._sessions == 0:
+                        await self._living.end()
 
     def drain(self) -> None:
         """The server is about to end: who waits for a job is answered with its handle, and streams end."""
         self.stopping = True
         self.changes.close()
-        if self._watchers is not None:
-            self._watchers.leave()
+        if self._life is not None:
+            self._life.watchers.leave()
 
     async def preparing(self) -> list[dict[str, Any]]:
         """Services of the embedded platform that cannot be listed as tools yet; those that failed are left out."""
@@ -144,6 +159,8 @@ class Backend:
             ToolError: No such job.
         """
         urn = named if named.startswith("urn:") else await self._submitted(named, request)
+        if kind_of(urn) != "job" or not is_urn(urn) or urn.endswith(":"):
+            raise no_job_at_all(named)
         service = self.journal.known_service_of(urn) or self._services.get(urn)
         if service is None:
             service = await anyio.to_thread.run_sync(self.journal.service_of, urn)
@@ -171,7 +188,10 @@ class Backend:
         entry = await anyio.to_thread.run_sync(self.journal.of, named)
         mine = entry is not None and (entry.intent.origin, entry.intent.identity) == (self.ivcap.url, self.identity)
         if entry is None or not mine:
-            return f"urn:ivcap:job:{named}"
+            try:
+                return f"urn:ivcap:job:{uuid.UUID(named)}"
+            except ValueError:
+                raise no_job_at_all(named) from None
         if entry.job is not None:
             return entry.job
         if entry.state == "refused":
@@ -186,6 +206,56 @@ class Backend:
             self._services.move_to_end(job.urn)
             while len(self._services) > MOST_KNOWN:
                 self._services.popitem(last=False)
+
+
+class _Life:
+    """What runs in the background from the first session's beginning to the last one's end.
+
+    It is a task of its own: a task group must be left by the task that entered it, and sessions come and go in any
+    order. (The SDK's transports run on asyncio only, so nothing is lost by naming it.)
+    """
+
+    tasks: TaskGroup
+    watchers: Watchers
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._began, self._over = anyio.Event(), anyio.Event()
+        self._task = asyncio.create_task(self._lived(), name="ivcap-mcp")
+
+    async def begun(self) -> None:
+        await self._began.wait()
+
+    async def end(self) -> None:
+        self._over.set()
+        await self._task
+
+    async def _lived(self) -> None:
+        backend = self._backend
+        async with anyio.create_task_group() as self.tasks:
+            self.watchers = Watchers(backend.ivcap, self.tasks, new_job=backend.settings.new_job)
+            backend.stopping = False
+            self.tasks.start_soon(backend.catalog.keep_fresh)
+            self._began.set()
+            await self._over.wait()
+            backend.stopping = True
+            for job in self.watchers.watched:
+                log.info("job %s goes on; any client can pick it up with get_job", job)
+            backend.changes.close()
+            backend.journal.close()
+            self.tasks.cancel_scope.cancel()
+
+
+def no_job_at_all(named: str) -> ToolError:
+    """The error for what has not even the form of a job's URN; says what it is, where that shows, and what to call."""
+    reader = READERS.get(kind_of(named) or "")
+    return ToolError(
+        "invalid_input",
+        f"{one_line(named, 120)!r} names no job: a job's URN looks like {A_JOB}.",
+        f"This is the URN of another thing: {reader} reads it."
+        if reader
+        else "list_jobs lists the URNs of recent jobs.",
+    )
 
 
 def _no_job(urn: str) -> ToolError:

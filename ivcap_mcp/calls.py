@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ivcap_mcp.calls")
 
+WAITING = frozenset({"pending", "scheduled"})
+"""All that an event says which only repeats that a job was ordered."""
 NO_EVENTS = "This platform streams no events of this job: only changes of its status are told."
 
 
@@ -74,7 +76,7 @@ async def follow(
     """Watch a job until it ends or `until` (monotonic clock) comes; answer with its result or a handle."""
     about = {} if made is None or not made.note else {"attached": made.attached, "note": made.note}
     try:
-        ended = await ended_by(backend, request, job, until)
+        ended = await ended_by(backend, request, job, until, told=made is not None and not made.attached)
         if ended is None:
             backend.note(job.urn, "handle")
             return results.handle(job, list(request.progress.recent), backend.settings.wait, about)
@@ -111,8 +113,16 @@ async def delivered(backend: Backend, request: Request, job: Job, about: dict[st
     return answer
 
 
-async def ended_by(backend: Backend, request: Request, job: Job, until: float) -> Job | None:
-    """The ended job, or `None` when the time was over first. Tells progress meanwhile."""
+async def ended_by(backend: Backend, request: Request, job: Job, until: float, *, told: bool = False) -> Job | None:
+    """The ended job, or `None` when the time was over first. Tells progress meanwhile.
+
+    Args:
+        backend: The running server.
+        request: The call.
+        job: What to wait for.
+        until: When to stop waiting, on the monotonic clock.
+        told: The client knows already that the job waits for its turn.
+    """
     if job.ended and job.record.has_result:
         return job
     until = min(until, request.deadline - backend.settings.reserve)
@@ -122,7 +132,8 @@ async def ended_by(backend: Backend, request: Request, job: Job, until: float) -
             async for one in news:
                 if isinstance(one, Event):
                     _seen(job, one)
-                    request.hear(one)
+                    if not (told and one.text in WAITING):
+                        request.hear(one)
                 elif isinstance(one, Ended):
                     return one.job
                 elif isinstance(one, Leaving):

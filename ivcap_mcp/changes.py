@@ -7,7 +7,9 @@ sent notifications on their connection.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -70,11 +72,15 @@ class Peer:
     Attributes:
         session: Where its notifications are sent.
         uris: What it subscribed to.
+        held: What of that is followed for it now.
+        away: It reads no notifications at the moment: over HTTP, the stream for them was closed.
         gone: It has closed.
     """
 
     session: ServerSession
     uris: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
+    away: bool = False
     gone: bool = False
 
 
@@ -84,12 +90,41 @@ class Changes:
     def __init__(self) -> None:
         self.bus = Bus()
         self._peers: dict[int, Peer] = {}
+        self._reading: Counter[str] = Counter()
         self._on_gone: list[Callable[[Peer], None]] = []
+        self._on_away: list[Callable[[Peer], None]] = []
         self._on_close: list[Callable[[], None]] = []
 
     def on_gone(self, then: Callable[[Peer], None]) -> None:
         """Call `then` with each legacy connection that closes."""
         self._on_gone.append(then)
+
+    def on_away(self, then: Callable[[Peer], None]) -> None:
+        """Call `then` with each legacy connection that stops, or begins again, to read notifications."""
+        self._on_away.append(then)
+
+    @contextmanager
+    def read_by(self, session: str) -> Iterator[None]:
+        """The legacy HTTP client of this session reads its notifications within the block.
+
+        A client that has vanished shows only by that: its session lives on until nobody has asked for long.
+        """
+        self._reading[session] += 1
+        self._now(session, away=False)
+        try:
+            yield
+        finally:
+            self._reading[session] -= 1
+            if self._reading[session] <= 0:
+                del self._reading[session]
+                self._now(session, away=True)
+
+    def _now(self, session: str, *, away: bool) -> None:
+        for peer in list(self._peers.values()):
+            if peer.away != away and peer.session._connection.session_id == session:
+                peer.away = away
+                for then in self._on_away:
+                    then(peer)
 
     def on_close(self, then: Callable[[], None]) -> None:
         """Call `then` when the server ends."""
@@ -128,8 +163,12 @@ class Changes:
     async def resource_updated(self, uri: str) -> None:
         """Announce to who subscribed that reading this resource would give something else now."""
         await self.bus.publish(ResourceUpdated(uri))
-        peers = [peer for peer in self._peers.values() if uri in peer.uris]
+        peers = [peer for peer in self._peers.values() if uri in peer.uris and not peer.away]
         await _sent([partial(peer.session.send_resource_updated, uri) for peer in peers])
+
+    async def told(self, peer: Peer, uri: str) -> None:
+        """Announce to one legacy client that a resource may have changed."""
+        await _sent([partial(peer.session.send_resource_updated, uri)])
 
     async def task_changed(self, task: str, told: Mapping[str, Any]) -> None:
         """Announce a task's new state; legacy clients have no tasks."""

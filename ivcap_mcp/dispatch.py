@@ -10,7 +10,7 @@ import mcp_types as t
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
-from ivcap_client.exception import IvcapError
+from ivcap_client.exception import IvcapError, NotSignedIn
 from ivcap_client.schemas.reading import Doc, read
 from ivcap_mcp import arguments, calls, confirm, profiles, tasks
 from ivcap_mcp.backend import Backend
@@ -37,8 +37,10 @@ class Dispatch:
         """The tool's result; or the question that comes before it, or the task that it becomes."""
         settings, given = self._backend.settings, params.arguments or {}
         builtin = self._builtins.get(params.name)
-        began = time.monotonic()
         try:
+            if (asked := await self._sign_in(ctx, params)) is not None:
+                return asked
+            began = time.monotonic()
             with anyio.fail_after(settings.max_wait):
                 entry = None if builtin else await self._backend.catalog.find(params.name)
             left = began + settings.max_wait - time.monotonic()
@@ -68,6 +70,16 @@ class Dispatch:
             raise
         except Exception as error:
             return as_result(tool_error(error))
+
+    async def _sign_in(self, ctx: Context, params: t.CallToolRequestParams) -> t.InputRequiredResult | None:
+        """Where callers have logins of their own: have this one sign in, and find their services when they have."""
+        backend = self._backend
+        if backend.desk is None:
+            return None
+        asked = await backend.desk.needed(ctx, params, backend.settings.public_url)
+        if asked is None and isinstance(backend.catalog.failure, NotSignedIn):
+            backend.tasks.start_soon(backend.catalog.refresh)
+        return asked
 
     def _unknown(self, name: str) -> Exception:
         """There is no such tool; or nobody knows, while the platform cannot be read."""

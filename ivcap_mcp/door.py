@@ -6,7 +6,7 @@ import json
 import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any, Protocol
 
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
@@ -139,7 +139,8 @@ class Door:
                 assert served is not None  # there is a caller
                 token = AccessToken(token="", client_id=mark, scopes=sorted(caller.scopes), subject=mark)
                 scope = {**scope, "user": AuthenticatedUser(token), "ivcap_mcp.app": served.app}
-                await self._answer(scope, receive, send)
+                with _reading(scope, served.server):
+                    await self._answer(scope, receive, send)
         except Full:
             log.warning("there is no server for caller %s", mark)
             await busy(receive, send, 503, "this server is full: ask again later", FULL)
@@ -206,6 +207,12 @@ class Door:
             await send({"type": "lifespan.startup.failed", "message": type(error).__name__})
             raise
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _reading(scope: Scope, server: IvcapServer) -> AbstractContextManager[None]:
+    """A legacy client's own stream is where it hears of changes: as long as it is open, somebody reads."""
+    session = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"mcp-session-id"), "")
+    return server.backend.changes.read_by(session) if session and scope["method"] == "GET" else nullcontext()
 
 
 async def busy(receive: Receive, send: Send, status: int, message: str, wait: float) -> None:

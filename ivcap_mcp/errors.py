@@ -8,11 +8,12 @@ import mcp_types as t
 from mcp.shared.exceptions import MCPError
 
 from ivcap_client import exception as e
-from ivcap_mcp.text import clip, stripped
+from ivcap_mcp.text import clip, one_line, stripped
 
 log = logging.getLogger("ivcap_mcp")
 
 MOST_ERROR = 10_000
+NO_ROOM = 507
 RESOURCE_NOT_FOUND_LEGACY = -32002
 
 
@@ -65,10 +66,19 @@ def tool_error(error: Exception) -> ToolError:
         error = error.exceptions[0]  # what several tasks looked for at once failed: the first says why
     if isinstance(error, ToolError):
         return error
+    if isinstance(error, e.ServerError) and error.status_code == NO_ROOM:
+        return ToolError("disk_full", str(error), "Nothing was changed. Tell the user to make room, then call again.")
     if isinstance(error, e.NotSignedIn):
         # The command in its words is for a person: a model cannot sign in for them, and no restart is needed.
         return ToolError("not_authorised", f"{error}.", "Ask the user to do that in a terminal, then call again.")
     if isinstance(error, e.NotAuthorizedException):
+        if error.status_code == 403 and (directory := _directory(error)) is not None:
+            return ToolError(
+                "not_permitted",
+                str(error),
+                f"Reading goes on working. Tell the user: this server may not write in {directory}. Make it writable "
+                "for the user who runs the server, or choose another with --local-dir.",
+            )
         if error.status_code == 403:
             return ToolError("not_permitted", str(error), "Ask the user whether another account or policy is meant.")
         return ToolError(
@@ -86,6 +96,12 @@ def tool_error(error: Exception) -> ToolError:
         f"This server failed unexpectedly ({type(error).__name__}).",
         "Tell the user; its log has the details.",
     )
+
+
+def _directory(error: e.IvcapApiError) -> str | None:
+    """The directory of the embedded platform that the system lets nobody, or not us, write in."""
+    told = error.content.get("directory") if isinstance(error.content, dict) else None
+    return one_line(told, 300) if isinstance(told, str) else None
 
 
 def as_result(error: ToolError) -> t.CallToolResult:

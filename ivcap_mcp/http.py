@@ -18,8 +18,12 @@ from ivcap_client.exception import ConfigError
 from ivcap_mcp import connections
 from ivcap_mcp.allowance import Allowance
 from ivcap_mcp.auth.caller import Anybody, Gate
+from ivcap_mcp.auth.connect import Connect
+from ivcap_mcp.auth.desk import PATH, Desk
+from ivcap_mcp.auth.logins import CallerLogin, LoginSeats
 from ivcap_mcp.auth.seat import Seat, Seats
 from ivcap_mcp.auth.static import TokenGate
+from ivcap_mcp.auth.tickets import Tickets
 from ivcap_mcp.door import Door, OneServer
 from ivcap_mcp.secret import kept_secret
 from ivcap_mcp.server import IvcapServer, build_server
@@ -51,6 +55,8 @@ def http_app(
         limits: What all callers together may do.
     """
     server.backend.handoffs.sealed_with(tokens)
+    if stateless:
+        server.without_sessions()
     security = _security(hosts, origins)
     app = server.streamable_http_app(transport_security=security, stateless_http=stateless)
     return Door(OneServer(server, app), TokenGate(tokens) if tokens else Anybody(), limits)
@@ -66,6 +72,7 @@ def group_app(
     origins: Iterable[str] = (),
     stateless: bool = False,
     limits: Allowance | None = None,
+    other_accounts: bool = False,
 ) -> Door:
     """An ASGI app that gives each caller a server of their own.
 
@@ -78,7 +85,9 @@ def group_app(
         origins: Origins of web pages that may talk to it, beside those of `hosts`.
         stateless: Keep no sessions for legacy clients.
         limits: What each caller may do.
+        other_accounts: With `LoginSeats`, a login may have another e-mail address than its caller.
     """
+    tickets = Tickets(secret)
     security, bounds = _security(hosts, origins), limits or Allowance()
 
     def build(mark: str, seat: Seat) -> IvcapServer:
@@ -90,14 +99,23 @@ def group_app(
             owner=mark,
             secret=f"{secret}\n{mark}",
         )
-        return build_server(seat.ivcap, own)
+        server = build_server(seat.ivcap, own)
+        if stateless:
+            server.without_sessions()
+        if isinstance(seat.auth, CallerLogin):
+            server.backend.desk = Desk(seat.auth, mark, tickets)
+        return server
 
     def app(server: IvcapServer) -> Starlette:
         return server.streamable_http_app(
             transport_security=security, stateless_http=stateless, max_request_body_size=bounds.body
         )
 
-    return Door(Tenants(seats, build, app), gate, bounds)
+    tenants = Tenants(seats, build, app)
+    pages = {}
+    if isinstance(seats, LoginSeats):
+        pages[PATH] = Connect(seats.url, seats.keeper, tickets, tenants.spawn, other_accounts=other_accounts)
+    return Door(tenants, gate, bounds, pages)
 
 
 def _security(hosts: Iterable[str], origins: Iterable[str]) -> TransportSecuritySettings:

@@ -25,7 +25,7 @@ class Entry:
             was ordered; `again`: given up for another submission with the same order; `ordered`.
         job: URN of the job.
         by: How the job is known: from the `reply`, by its `order`, or by its `content` alone.
-        note: How the last call ended: `open`, `handle`, `cancelled`, `cut`, `delivered`.
+        note: How the last call ended: `open`, `handle`, `cancelled`, `cut`, `delivered`, `ended`, `gone`.
         owner: The server of the last call.
         until: When the last call is over at the latest.
     """
@@ -83,7 +83,8 @@ class Ledger:
 
     def of_order(self, entry: Entry) -> Entry:
         """The entry that has the job of this entry's order, or the entry itself."""
-        return next((one for one in self.by_order.get(entry.intent.order, ()) if one.job), entry)
+        found = [one for one in self.by_order.get(entry.intent.order, ()) if one.job]
+        return next((one for one in found if one.note != "gone"), found[0] if found else entry)
 
     def _intend(self, line: Mapping[str, Any]) -> None:
         try:

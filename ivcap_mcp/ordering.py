@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ivcap_client import Job
-from ivcap_client.exception import ConfigError, InvalidInput, IvcapApiError, IvcapError, NotConnected, NotInLocalMode
+from ivcap_client import Job, LocalIVCAP
+from ivcap_client.exception import (
+    ConfigError,
+    InvalidInput,
+    IvcapApiError,
+    IvcapError,
+    NotConnected,
+    NotInLocalMode,
+    ResourceNotFound,
+)
 from ivcap_mcp import reconciliation
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.request import Request
@@ -75,10 +83,13 @@ async def ordered(
         if isinstance(begun, Ordering):
             return await _ordered(backend, request, begun.intent, body)
         if isinstance(begun, Attached):
+            job = backend.ivcap.job(begun.job, service)
+            if await _is_gone(backend, job):
+                continue
             log.info("a repeated call is attached to job %s", begun.job)
             words = SAME_KEY if key is not None else ATTACHED
             words = f"{words} {BY_CONTENT}" if begun.by == "content" else words
-            return Ordered(backend.ivcap.job(begun.job, service), True, words)
+            return Ordered(job, True, words)
         if isinstance(begun, Differs):
             raise ToolError(
                 "conflict",
@@ -94,6 +105,19 @@ async def ordered(
             pause = min(pause * 2, 1.0)
         else:
             await looked_for(backend, request, begun.intent)
+
+
+async def _is_gone(backend: Backend, job: Job) -> bool:
+    """Whether the job that a repeated call would be given is not there any more, as when its directory was emptied."""
+    try:
+        await job.refresh_async()
+    except ResourceNotFound:
+        log.info("job %s is not there any more: the call gets another", job.urn)
+        await anyio.to_thread.run_sync(backend.note, job.urn, "gone")
+        return True
+    except IvcapError as error:
+        log.info("job %s could not be looked at before it is followed: %s", job.urn, error)
+    return False
 
 
 async def looked_for(backend: Backend, request: Request | None, intent: Submission) -> Job:
@@ -219,6 +243,13 @@ class _Order:
             if error.status_code < 500:
                 await _written(backend, backend.journal.became, intent, "refused")
                 raise
+            if isinstance(backend.ivcap, LocalIVCAP):
+                # Nothing lies between us and the embedded platform, where an answer could be made or lost.
+                found = await reconciliation.of_order(backend, intent)
+                if found is None:
+                    await _written(backend, backend.journal.became, intent, "refused")
+                    raise
+                return found, ""
             return None, str(error)
         except Exception as error:
             # Whatever broke, it broke after the order may have left.

@@ -100,7 +100,7 @@ async def run_service(backend: Backend, given: Given) -> str:
 
 
 async def look_into_artifact(backend: Backend, given: Given) -> str:
-    artifact = await backend.ivcap.get_artifact_async(given["artifact"])
+    artifact = await backend.ivcap.stored_artifact_async(given["artifact"])
     told = {
         "artifact": artifact.urn,
         "name": artifact.name,
@@ -150,7 +150,7 @@ async def trace_result(backend: Backend, given: Given) -> str:
     if kind_of(urn) == "job":
         told |= job_facts(await backend.job(urn, patience=0))
     elif kind_of(urn) == "artifact":
-        artifact = await backend.ivcap.get_artifact_async(urn)
+        artifact = await backend.ivcap.stored_artifact_async(urn)
         told |= {"name": artifact.name, "created_at": artifact.created_at, "content_type": artifact.mime_type}
     told["stated_about_it"] = await stated(backend, urn, schema)
     query = {"entity": urn} | ({"schema": schema} if schema else {})

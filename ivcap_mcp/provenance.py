@@ -12,7 +12,7 @@ from typing import Any
 from ivcap_client import IVCAP, Job
 from ivcap_client.exception import InvalidInput, IvcapApiError, IvcapError, ResourceNotFound
 from ivcap_client.urns import kind_of
-from ivcap_mcp.statements import ASKED, NAMED, PRODUCED, RAN, STATED, USED, Edge, edges_of, text_of, urns_in
+from ivcap_mcp.statements import NAMED, PRODUCED, RAN, STATED, USED, Edge, edges_of, edges_of_result, text_of, urns_in
 
 log = logging.getLogger("ivcap_mcp.lineage")
 
@@ -62,7 +62,7 @@ class Records:
         """What an artifact is called, for a leaf that is not looked into."""
         self.requests += 1
         try:
-            artifact = await self._ivcap.get_artifact_async(urn)
+            artifact = await self._ivcap.stored_artifact_async(urn)
         except IvcapError as refused:
             log.info("%s cannot be read: %s", urn, refused)
             return {}
@@ -85,7 +85,7 @@ class Records:
 
     async def _artifact(self, urn: str, found: Found) -> None:
         self.requests += 1
-        artifact = await self._ivcap.get_artifact_async(urn)
+        artifact = await self._ivcap.stored_artifact_async(urn)
         found.label |= _present(name=artifact.name, content_type=artifact.mime_type, size=artifact.size)
         found.label |= _present(created_at=artifact.created_at and str(artifact.created_at))
         if self._at and artifact.created_at and artifact.created_at > self._at:
@@ -119,10 +119,7 @@ class Records:
                 found.edges.append(Edge(urn, PRODUCED, product["id"], "products of the job"))
         if job.record.result_content_urn:
             found.edges.append(Edge(urn, PRODUCED, job.record.result_content_urn, "record of the job"))
-        named = [one for one in urns_in(job.record.result) if one not in given and one != urn]
-        found.edges += [
-            Edge(urn, NAMED if kind_of(one) == "artifact" else ASKED, one, "result of the job") for one in named
-        ]
+        found.edges += edges_of_result(urn, job.record.result, given)
         await self._stated(found, entity=urn)
         await self._stated(found, schema=JOBS, content_path=f'$.parent ? (@ == "{urn}")')
 

@@ -69,6 +69,18 @@ async def find(backend: Backend, intent: Submission, patience: float) -> Found |
         pause = min(pause * FACTOR, MOST_PAUSE, max(patience / 4, settings.find_pause))
 
 
+async def of_order(backend: Backend, intent: Submission) -> Job | None:
+    """The job of an order, by one look at a platform whose lists do not lag and that keeps orders.
+
+    Raises:
+        IvcapError: The look failed.
+    """
+    async for job in backend.ivcap.list_jobs(intent.service, limit=LISTED):
+        if job.order == intent.order:
+            return job
+    return None
+
+
 def _claim(backend: Backend, intent: Submission, found: Found) -> bool:
     try:
         won = backend.journal.claim(intent, found.job.urn, found.by)

@@ -90,7 +90,7 @@ async def exists(backend: Backend, uri: str) -> bool:
     try:
         match kind_of(uri):
             case "artifact":
-                await backend.ivcap.get_artifact_async(uri)
+                await backend.ivcap.stored_artifact_async(uri)
             case "aspect":
                 await backend.ivcap.get_aspect_async(uri)
             case "job" | "service":
@@ -103,7 +103,7 @@ async def exists(backend: Backend, uri: str) -> bool:
 
 
 async def _artifact(backend: Backend, uri: str) -> t.TextResourceContents | t.BlobResourceContents:
-    artifact = await backend.ivcap.get_artifact_async(uri)
+    artifact = await backend.ivcap.stored_artifact_async(uri)
     kind = artifact.mime_type or "application/octet-stream"
     most = backend.settings.most_blob
     if artifact.record.status != "ready" or artifact.size is None or artifact.size > most:

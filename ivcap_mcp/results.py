@@ -15,6 +15,7 @@ import mcp_types as t
 
 from ivcap_client import IVCAP, Artifact, Job
 from ivcap_client.exception import IvcapError
+from ivcap_mcp.endings import how_it_ended
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.rendering import rendered
 from ivcap_mcp.settings import Settings
@@ -126,18 +127,8 @@ def refuse_failed(job: Job) -> None:
     status = job.status(refresh=False).value
     if status == "succeeded":
         return
-    told = job.record.result if isinstance(job.record.result, dict) else {}
-    kind = told.get("type") if isinstance(told.get("type"), str) else ""
-    reason = clip(stripped(job.error or "no reason was given"), 3000)
-    if status == "error":
-        following = (
-            "The platform could not run it to its end; the input need not be wrong. Try again, or tell the user."
-        )
-    elif kind in ("ValueError", "ValidationError", "RequestValidationError"):
-        following = "The service did not accept the input: correct it and call again."
-    else:
-        following = "The service failed on this input: change the input, or tell the user."
-    raise ToolError("job_failed", f"Job {job.urn} ended as {status}: {reason}.".replace("..", "."), following)
+    reason = clip(stripped(job.error or "no reason was given"), 3000).rstrip(".")
+    raise ToolError("job_failed", f"Job {job.urn} ended as {status}: {reason}.", how_it_ended(job).advice)
 
 
 def _value(job: Job) -> Any:
@@ -179,7 +170,7 @@ async def linked(ivcap: IVCAP, settings: Settings, value: Any) -> list[t.Content
 
     async def look(urn: str) -> None:
         try:
-            known[urn] = await ivcap.get_artifact_async(urn)
+            known[urn] = await ivcap.stored_artifact_async(urn)
         except IvcapError as error:
             log.info("the result names %s, which cannot be read: %s", urn, error)
 

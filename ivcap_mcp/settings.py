@@ -49,6 +49,7 @@ class Settings:
         read_only: Tools that change anything are not listed, and refused when called; so are services, which run jobs.
         local: The embedded platform is the target.
         owner: Whose server this is, hashed, where each caller has one; empty: everybody's who is let in.
+        public_url: Address of this server as clients know it, ending in `/mcp`; empty: as they addressed it.
         secret: Seals what clients carry between requests; shared by replicas. Empty: each process makes its own.
     """
 
@@ -89,6 +90,7 @@ class Settings:
     read_only: bool = False
     local: bool = False
     owner: str = ""
+    public_url: str = ""
     secret: str = field(default="", repr=False)
 
     @property

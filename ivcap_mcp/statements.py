@@ -7,7 +7,7 @@ artifact (rest-api 2.8, and what older deployments wrote). All of them are under
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,12 @@ def edges_of(aspect: Aspect) -> list[Edge]:
             named = product.get("id") if isinstance(product, Mapping) else product
             edges += [Edge(work, PRODUCED, named, source)] if isinstance(named, str) else []
     return edges
+
+
+def edges_of_result(job: str, result: Any, given: Collection[str]) -> list[Edge]:
+    """What a job's result names beside what the job was given: of that it asked for other jobs, and named the rest."""
+    named = [one for one in urns_in(result) if one != job and one not in given]
+    return [Edge(job, ASKED if kind_of(one) == "job" else NAMED, one, "result of the job") for one in named]
 
 
 def urns_in(value: Any) -> Iterator[str]:

@@ -200,6 +200,7 @@ class Journal:
         entries = self._read().by_order.get(intent.order, ())
         now = time.time()
         known = [e for e in entries if e.intent.t0 >= now - KEPT and e.state not in ("refused", "again")]
+        known = [e for e in known if e.job is None or e.note != "gone"]
         return known[-1] if known else None
 
     def _earlier(self, intent: Submission, resubmit: bool) -> Entry | None:

@@ -49,13 +49,24 @@ class Subscriptions:
     def __init__(self, backend: Backend, held: Followers, of_tasks: Tasks) -> None:
         self._backend, self._followers, self._tasks = backend, held, of_tasks
         self._streams: set[MemoryObjectSendStream[Event]] = set()
+        self.sessions = True
         backend.changes.on_gone(self._gone)
+        backend.changes.on_away(self._away)
         backend.changes.on_close(self.close)
 
     # Legacy
 
     async def subscribe(self, ctx: Context, params: t.SubscribeRequestParams) -> t.EmptyResult:
-        """`resources/subscribe`."""
+        """`resources/subscribe`.
+
+        Raises:
+            MCPError: There is no such resource, or nowhere to tell the client of it.
+        """
+        if not self.sessions:
+            raise MCPError(
+                t.METHOD_NOT_FOUND,
+                "This server keeps no sessions, so it can tell of no change: read it again, or wait with get_job",
+            )
         peer, uri = self._backend.changes.peer(ctx.session), str(params.uri)
         if uri in peer.uris:
             return t.EmptyResult()
@@ -70,21 +81,50 @@ class Subscriptions:
         # Looking it up took a while: the client may have gone, or asked the same again.
         if not peer.gone and uri not in peer.uris:
             peer.uris.add(uri)
-            self._followers.hold(("resource", uri), follow)
+            self._hold(peer, uri, follow)
         return t.EmptyResult()
 
     async def unsubscribe(self, ctx: Context, params: t.UnsubscribeRequestParams) -> t.EmptyResult:
         """`resources/unsubscribe`."""
         peer, uri = self._backend.changes.peer(ctx.session), str(params.uri)
-        if uri in peer.uris:
-            peer.uris.discard(uri)
-            self._followers.release(("resource", uri))
+        peer.uris.discard(uri)
+        self._release(peer, uri)
         return t.EmptyResult()
 
-    def _gone(self, peer: Peer) -> None:
-        for uri in peer.uris:
+    def _hold(self, peer: Peer, uri: str, follow: Follow) -> None:
+        if uri not in peer.held and not peer.away:
+            peer.held.add(uri)
+            self._followers.hold(("resource", uri), follow)
+
+    def _release(self, peer: Peer, uri: str) -> None:
+        if uri in peer.held:
+            peer.held.discard(uri)
             self._followers.release(("resource", uri))
+
+    def _gone(self, peer: Peer) -> None:
+        for uri in list(peer.held):
+            self._release(peer, uri)
         peer.uris.clear()
+
+    def _away(self, peer: Peer) -> None:
+        """Nothing is followed for a client that could not be told. One that reads again goes on where it was."""
+        if not peer.away:
+            self._backend.tasks.start_soon(self._back, peer)
+            return
+        for uri in list(peer.held):
+            self._release(peer, uri)
+
+    async def _back(self, peer: Peer) -> None:
+        """Follow again what a client subscribed to before it stopped reading; what happened meanwhile is not known,
+        so each is announced once.
+        """
+        wanted = [uri for uri in peer.uris if uri not in peer.held]
+        for uri, follow in (await self._looked_up(wanted, self._follow)).items():
+            if uri in peer.uris and not peer.gone:
+                self._hold(peer, uri, follow)
+        for uri in wanted:
+            if uri in peer.uris and not peer.away and not peer.gone:
+                await self._backend.changes.told(peer, uri)
 
     # Modern
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -107,6 +108,12 @@ class Tenants:
     def all(self) -> tuple[Tenant, ...]:
         """Those there are now."""
         return tuple(self._tenants.values())
+
+    def spawn(self, work: Callable[..., Coroutine[Any, Any, None]], *given: Any) -> None:
+        """Start what is nobody's server, and ends with all of them."""
+        if self._tasks is None:
+            raise RuntimeError("the app got no lifespan events, which start its work")
+        self._tasks.start_soon(work, *given)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -145,7 +145,7 @@ class HandOffs:
         with tempfile.TemporaryFile(prefix="ivcap-upload-") as file:
             digest = await _spooled(file, ticket.size, body)
             try:
-                artifact = await self._ivcap.get_artifact_async(ticket.artifact)
+                artifact = await self._ivcap.stored_artifact_async(ticket.artifact)
             except ResourceNotFound:
                 raise _Refused(404, f"{ticket.artifact} is not known any more") from None
             if artifact.record.status == "partial" and self._begun.get(ticket.artifact) != digest:

@@ -23,6 +23,7 @@ from ivcap_client.exception import (
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 3
+_HALF = re.compile("[\ud800-\udfff]")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _VALUE = re.compile(r"[\x20-\x7e]*")
 
@@ -175,6 +176,8 @@ def authorised(target: Target, request: Request) -> Request:
         headers = {**_lower(target.headers), **headers}
         target.auth.apply(headers)
         headers = _lower(headers)
+    if _HALF.search(request.target) or any(_HALF.search(text) for pair in request.query for text in pair):
+        raise InvalidInput(f"could not {request.what}: an argument holds half a character, which cannot be sent")
     for name, value in headers.items():
         if not _HEADER.fullmatch(name) or not _VALUE.fullmatch(value):
             raise InvalidInput(f"could not {request.what}: the header {name!r} holds characters that cannot be sent")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ivcap_client._core.reading import loaded
 from ivcap_client._core.wire import Fields
 
 MOST_LINE = 1024 * 1024
@@ -121,7 +121,7 @@ class EventParser:
 def event_of(data: str, seq: str) -> Event | None:
     """An event from the JSON of its `data`; `None` for what is none (keep-alives, other formats)."""
     try:
-        value = json.loads(data)
+        value = loaded(data)
     except (ValueError, RecursionError):
         return None
     if not isinstance(value, Mapping):

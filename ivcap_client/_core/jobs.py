@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from ivcap_client._core.call import call
 from ivcap_client._core.messages import MIB, Request, Response
 from ivcap_client._core.pages import Listing, Page, page
 from ivcap_client._core.port import Port
+from ivcap_client._core.reading import loaded
 from ivcap_client._core.wire import Fields, fields
 from ivcap_client.exception import ProtocolError, ResourceNotFound
 from ivcap_client.urns import identifier, quoted, urn_of
@@ -162,7 +162,7 @@ def content(kind: str, body: bytes) -> Any:
     plain = kind.split(";")[0].strip().lower()
     if plain == "application/json" or plain.endswith("+json") or plain.startswith("application/vnd.ivcap."):
         try:
-            return json.loads(body)
+            return loaded(body)
         except (ValueError, RecursionError):
             return body.decode("utf-8", "replace")
     return body.decode("utf-8", "replace") if plain.startswith("text/") else body

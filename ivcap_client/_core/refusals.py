@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from ivcap_client._core.messages import Request, Response
+from ivcap_client._core.reading import loaded
 from ivcap_client.exception import BY_STATUS, HINTS, IvcapApiError, IvcapError, NotInLocalMode, ServerError
 
 
@@ -25,7 +24,9 @@ def error_for(
     if local and reply.status == 501:
         return NotInLocalMode(what, detail)
     kind = BY_STATUS.get(reply.status) or (ServerError if reply.status >= 500 else IvcapApiError)
-    return kind(what, reply.status, content, detail=detail, hint=HINTS.get(reply.status, ""), retry_after=retry_after)
+    # Where there is no credential, none can be what is wrong.
+    hint = "" if local and reply.status == 403 else HINTS.get(reply.status, "")
+    return kind(what, reply.status, content, detail=detail, hint=hint, retry_after=retry_after)
 
 
 def _without_credential(body: bytes, sent: Request | None) -> bytes:
@@ -38,7 +39,7 @@ def decoded(body: bytes) -> object:
     """The body as JSON, else as text, bounded."""
     head = body[:20_000]
     try:
-        return json.loads(body) if len(body) == len(head) else head.decode("utf-8", "replace")
+        return loaded(body) if len(body) == len(head) else head.decode("utf-8", "replace")
     except (ValueError, RecursionError):
         return head.decode("utf-8", "replace")
 

@@ -91,12 +91,14 @@ async def by_name(port: Port, name: str) -> ServiceRecord:
         raise InvalidInput(f"read service by name: {name!r} holds a quote or a backslash, which no filter can carry")
     found: list[ServiceRecord] = []
     cursor: str | None = None
+    seen: set[str | None] = {None}
     while True:
         listed = await list_page(port, Listing(filter=f"name~='{name}'", order_desc=False), None, 50, cursor)
         found += [record for record in listed.items if record.name == name]
         cursor = listed.next
-        if cursor is None or len(found) > 1:
+        if cursor in seen or len(found) > 1:  # a cursor that comes back would lead round in a circle
             break
+        seen.add(cursor)
     if not found:
         raise ResourceNotFound("read service by name", detail=f"no service is called {name!r}")
     if len(found) > 1:
@@ -124,7 +126,7 @@ class ServiceDefinition:
         told: dict[str, Any] = {
             "id": identifier(self.id, what),
             "description": self.description,
-            "parameters": [{"options": [], **one} for one in self.parameters],
+            "parameters": [{"description": "", "options": [], **one} for one in self.parameters],
             "controller-schema": self.controller_schema,
             "controller": dict(self.controller),
             "policy": self.policy,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import IO
 
 from ivcap_client._core import artifacts
 from ivcap_client._core.addresses import absolute, origin
@@ -17,15 +20,18 @@ from ivcap_client.exception import IvcapApiError, IvcapConnectionError, Protocol
 
 WHAT = "download artifact"
 PIECE = MIB
+_HEX = re.compile("[0-9a-f]+")
 
 Progress = Callable[[int, int | None], None]
 
 
-async def to_file(port: Port, record: ArtifactRecord, path: Path | None, *, progress: Progress | None = None) -> Path:
+async def to_file(
+    port: Port, record: ArtifactRecord, path: Path | None, *, piece_size: int = PIECE, progress: Progress | None = None
+) -> Path:
     """Write the artifact to `path`, or to a temporary file; an existing file is replaced only when all is there.
 
     Raises:
-        IvcapConnectionError: Fewer or more bytes came than the platform said.
+        IvcapConnectionError: Fewer or more bytes came than the platform said, or others than its etag says.
         OSError: The file cannot be written.
     """
     handle, name = await port.offload(_beside, path)
@@ -34,15 +40,16 @@ async def to_file(port: Port, record: ArtifactRecord, path: Path | None, *, prog
         with os.fdopen(handle, "wb") as file:
             body = await artifacts.data(port, record)
             try:
-                expected = _expected(record, body.headers)
-                while piece := await body.read(PIECE):
-                    await port.offload(file.write, piece)
+                expected, digest = _expected(record, body.headers), Digest(record, body.headers)
+                while piece := await body.read(piece_size):
+                    await port.offload(_written, file, digest, piece)
                     done += len(piece)
                     if progress is not None:
                         progress(done, expected)
             finally:
                 await body.close()
         _complete(record, done, expected)
+        digest.check(record)
         if path is None:
             return Path(name)
         os.replace(name, path)
@@ -61,14 +68,16 @@ async def to_bytes(port: Port, record: ArtifactRecord, *, most: int) -> bytes:
     body = await artifacts.data(port, record)
     whole = bytearray()
     try:
-        expected = _expected(record, body.headers)
+        expected, digest = _expected(record, body.headers), Digest(record, body.headers)
         if expected is not None and expected > most:
             raise ProtocolError(f"could not {WHAT}: {record.id} has {expected} bytes, more than the {most} asked for")
         while piece := await body.read(PIECE):
             whole += piece
+            digest.update(piece)
             if len(whole) > most:
                 raise ProtocolError(f"could not {WHAT}: {record.id} is larger than the {most} bytes asked for")
         _complete(record, len(whole), expected)
+        digest.check(record)
     finally:
         await body.close()
     return bytes(whole)
@@ -118,6 +127,36 @@ async def ranged(port: Port, record: ArtifactRecord) -> bool:
     return bool(_ranges(port, record))
 
 
+class Digest:
+    """Compares what came with the etag, where that is an MD5 or SHA-256 as platforms and stores often have it."""
+
+    def __init__(self, record: ArtifactRecord, headers: Mapping[str, str]) -> None:
+        etag = record.etag or ("" if "content-encoding" in headers else headers.get("etag", ""))
+        self._wanted = etag.strip().strip('"').lower() if not etag.startswith("W/") else ""
+        kind = {32: "md5", 64: "sha256"}.get(len(self._wanted)) if _HEX.fullmatch(self._wanted) else None
+        self._hash = hashlib.new(kind, usedforsecurity=False) if kind else None
+
+    def update(self, piece: bytes) -> None:
+        if self._hash is not None:
+            self._hash.update(piece)
+
+    def check(self, record: ArtifactRecord) -> None:
+        """See that all came as it was stored.
+
+        Raises:
+            IvcapConnectionError: Something was changed on the way.
+        """
+        if self._hash is not None and self._hash.hexdigest() != self._wanted:
+            raise IvcapConnectionError(
+                f"could not {WHAT}: what came of {record.id} is not what was stored ({self._hash.name} differs)"
+            )
+
+
+def _written(file: IO[bytes], digest: Digest, piece: bytes) -> None:
+    file.write(piece)
+    digest.update(piece)
+
+
 def _ranges(port: Port, record: ArtifactRecord) -> bool | None:
     return port.target.ranges.get(_origin(port, record))
 
@@ -130,6 +169,7 @@ def _beside(path: Path | None) -> tuple[int, str]:
     """A new file in the directory of `path`, open for writing, with the permissions a new file there gets."""
     if path is None:
         return tempfile.mkstemp(".part", "ivcap-")  # in a directory that others can read
+    path.parent.mkdir(parents=True, exist_ok=True)
     name = path.parent / f".ivcap-{secrets.token_hex(8)}.part"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     return os.open(name, flags, 0o666), os.fspath(name)

@@ -47,7 +47,7 @@ class LoginFile:
             return None
         except OSError as error:
             raise ConfigError(f"the login in {self.path} cannot be read: {error.strerror}") from None
-        found = logins.read(data)
+        found = logins.read(self.decoded(data))
         # A file that was copied to another name must not take a token to another origin.
         return found if found is not None and origin(found.url) == self._origin else None
 
@@ -59,9 +59,17 @@ class LoginFile:
         """
         try:
             self._make_directory()
-            write_whole(self.path, logins.written(login), mode=PRIVATE_FILE)
+            write_whole(self.path, self.encoded(logins.written(login)), mode=PRIVATE_FILE)
         except OSError as error:
             raise ConfigError(f"the login cannot be kept in {self.path}: {error.strerror}") from None
+
+    def encoded(self, data: bytes) -> bytes:
+        """What is written; a subclass may encrypt it."""
+        return data
+
+    def decoded(self, data: bytes) -> bytes:
+        """What `encoded` was given; empty where that cannot be had back."""
+        return data
 
     def remove(self) -> bool:
         """Forget the login. `False`: there was none."""

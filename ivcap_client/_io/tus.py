@@ -49,6 +49,7 @@ async def upload(
     offset: int = 0,
     chunk: int = CHUNK,
     retries: int = 5,
+    delay: float | None = None,
     progress: Progress | None = None,
 ) -> int:
     """Send a stream's bytes to an upload that was created.
@@ -63,6 +64,7 @@ async def upload(
         offset: Bytes that have arrived before.
         chunk: Bytes of one PATCH.
         retries: Failures in a row that are borne before the upload gives up.
+        delay: Seconds between a failure and the next try; `None`: growing pauses, by the port's policy.
         progress: Told the bytes that arrived, and `size`.
 
     Returns:
@@ -90,10 +92,10 @@ async def upload(
             file, base, end = stream, -start, total or 0
         reach = min(offset + chunk, end)
         try:
-            reached = await port.exchange(line.patch, file, base, offset, end, None if told else total)
+            reached = await port.exchange(line.patch, file, base, offset, end, None if told else total, not told)
         except (IvcapConnectionError, IvcapTimeout, IvcapApiError) as error:
             failures += 1
-            if failures > retries or not await _may_pass(port, line, error, failures):
+            if failures > retries or not await _may_pass(port, line, error, failures, delay):
                 raise
             reached = await _arrived(port, line, error)
             if not (base if held else 0) <= reached <= reach:
@@ -112,7 +114,7 @@ async def upload(
     return offset
 
 
-async def _may_pass(port: Port, line: _Line, failure: IvcapError, failures: int) -> bool:
+async def _may_pass(port: Port, line: _Line, failure: IvcapError, failures: int, delay: float | None = None) -> bool:
     """Whether another try may help, made true where a new credential can make it so; pauses before it."""
     if isinstance(failure, NotAuthorizedException) and failure.status_code == 401:
         return failures == 1 and line.refused is not None and await renewed(port, line.refused)
@@ -120,7 +122,8 @@ async def _may_pass(port: Port, line: _Line, failure: IvcapError, failures: int)
     if status and status not in _PASSING:
         return False
     asked = min(getattr(failure, "retry_after", None) or 0.0, port.target.retry.longest_wait)
-    await port.sleep(max(pause(port.target.retry, failures, random.random()), asked))  # noqa: S311
+    own = pause(port.target.retry, failures, random.random()) if delay is None else delay  # noqa: S311
+    await port.sleep(max(own, asked))
     return True
 
 
@@ -166,7 +169,7 @@ class _Line:
         reply = self._sent(Request("HEAD", self._href, headers={"tus-resumable": "1.0.0"}, what="resume upload"))
         return _offset(reply)
 
-    def patch(self, file: IO[bytes], base: int, offset: int, end: int, total: int | None) -> int:
+    def patch(self, file: IO[bytes], base: int, offset: int, end: int, total: int | None, open_ended: bool) -> int:
         """Send the chunk at `offset` from a file whose byte 0 is number `base` of the artifact."""
         uploader = self._uploader(file, end - base)
         uploader.offset = offset - base
@@ -177,6 +180,8 @@ class _Line:
         headers["content-length"] = str(length)
         if total is not None and offset + length == total:
             headers["upload-length"] = str(total)
+        elif open_ended:  # else a platform could take what it has for all there is
+            headers["upload-defer-length"] = "1"
         request.file.seek(offset - base)
         body = Window(request.file, length)
         return _offset(self._sent(Request("PATCH", self._href, headers=headers, body=body, what=WHAT)))

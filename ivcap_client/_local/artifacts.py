@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import shutil
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,15 @@ from .identity import ACCOUNT, urn, uuid_of
 from .index import Connection
 from .listing import Where, order_of, rows
 from .reach_rules import find_artifact
-from .refusals import invalid
+from .refusals import invalid, no_room
 from .routes import route
 
 if TYPE_CHECKING:
     from .platform import LocalPlatform
 
 MOST_NAME = 1024
+SPARE = 128 * 1024
+"""Bytes that must be free beside an artifact's own, for its record and the index."""
 
 FIELDS = {
     "id": "('urn:ivcap:artifact:' || id)",
@@ -65,7 +68,9 @@ def list_artifacts(platform: LocalPlatform, request: Request) -> Response:
     )
 
     def work(connection: Connection) -> list[tuple[Any, ...]]:
-        return list(rows(connection, ["artifacts"], ["id", "record"], where, order, asked.after, most=asked.limit + 1))
+        return list(
+            rows(connection, [("artifacts", where)], ["id", "record"], order, asked.after, most=asked.limit + 1)
+        )
 
     found = platform.store.artifacts.read(work) if len(asked.after) in (0, len(order.keys)) else []
     more = found[asked.limit - 1][1] if len(found) > asked.limit else None
@@ -83,6 +88,7 @@ def create_artifact(platform: LocalPlatform, request: Request) -> Response:
         raise invalid("X-Policy", "a policy URN is expected", policy)
     if collection and not collection.startswith("urn:"):
         raise invalid("X-Collection", "a URN is expected", collection)
+    _room_for(platform, length or 0)
     artifact = platform.store.artifacts.create(
         name=_name(header(request, "x-name") or ""),
         mime_type=_type(header(request, "x-content-type")),
@@ -141,6 +147,14 @@ def _whole(artifact: LocalArtifact, base: str) -> dict[str, object]:
         job_id=artifact.job,
         links=[{"rel": "self", "type": "application/json", "href": href}],
     )
+
+
+def _room_for(platform: LocalPlatform, length: int) -> None:
+    """Refuse what cannot fit before any of it is stored: half an artifact would take the room that is missing."""
+    where = next(path for path in (platform.base_dir, *platform.base_dir.parents) if path.exists())
+    free = shutil.disk_usage(where).free
+    if length + SPARE > free:
+        raise no_room(f"no space left in {platform.base_dir}: {length} bytes are to be stored, {free} are free")
 
 
 def _name(text: str) -> str:

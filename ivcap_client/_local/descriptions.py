@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections.abc import Container
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ from .specs import ServiceSpec
 
 TOOL_SCHEMA = "urn:sd-core:schema.ai-tool.1"
 SERVICE_SCHEMA = "urn:ivcap:schema.service.2"
+MOST_TOOLS = 64
+"""Tools of one program that become services."""
+
 POLICY = "urn:ivcap:policy:ivcap.open.service"
 
 
@@ -48,7 +53,8 @@ def compose(spec: ServiceSpec, tool: object, api: object, path: str) -> dict[str
         path: Where jobs are posted.
 
     Returns:
-        `{"tool", "service", "path", "digest", "described_at"}`.
+        `{"tool", "service", "path", "digest", "described_at"}`; of a program with several tools the first is described
+        so, and the others follow as `parts`, each with its `name`.
 
     Raises:
         BadDescription: The reply is not an ai-tool aspect.
@@ -83,15 +89,29 @@ def compose(spec: ServiceSpec, tool: object, api: object, path: str) -> dict[str
     }
 
 
-def tool_path(api: object) -> str:
-    """Where a tool takes jobs: the first POST path with a sibling `…/jobs/{job_id}`. Source: service-contract §7."""
+def part_name(spec: ServiceSpec, tool: object, path: str, taken: Container[str]) -> str:
+    """Name of a further tool's service: `<service>-<tool>`, as its library names it. Source: service-contract §0."""
+    told = tool.get("name") if isinstance(tool, dict) else None
+    for word in (str(told or ""), path, path + hashlib.sha256(path.encode()).hexdigest()[:6]):
+        slug = re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")
+        if slug and (name := f"{spec.name}-{slug}") not in taken:
+            return name
+    raise BadDescription(f"{spec.name} has two tools at {path}")
+
+
+def tool_paths(api: object) -> list[str]:
+    """Where a program takes jobs, one path for each of its tools, at most `MOST_TOOLS`.
+
+    They are the POST paths with a sibling `…/jobs/{job_id}`; `/` where there are none. Source: service-contract §7.
+    """
+    found = []
     paths = api.get("paths") if isinstance(api, dict) else None
     if isinstance(paths, dict):
         for path, methods in paths.items():
             sibling = f"{path.rstrip('/')}/jobs/"
             if isinstance(methods, dict) and "post" in methods and any(other.startswith(sibling) for other in paths):
-                return str(path)
-    return "/"
+                found.append(str(path))
+    return found[:MOST_TOOLS] or ["/"]
 
 
 def _result_schema(api: object, path: str) -> dict[str, Any] | None:

@@ -305,8 +305,7 @@ class Dispatcher:
         for job in jobs:
             run = self.runs.get(job)
             if run is not None and not run.done.is_set():
-                message = f"the process of {tool.spec.name} ended (exit code {tool.exit_code}) while this job ran"
-                told = failures.short(f"{message}. Its last output:\n{tool.tail(6)}", 2000)
+                told = failures.process_ended(tool.spec.name, tool.exit_code, tool.last_words())
                 self.background(asyncio.ensure_future(self.finish(run, "error", message=told)))
 
     def _note(self, run: Run, line: str) -> None:

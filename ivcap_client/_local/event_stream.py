@@ -8,7 +8,7 @@ import time
 from . import event_query
 from .dispatch import Dispatcher
 from .exchanges import Exchange, fail, send_json
-from .identity import uuid_of
+from .identity import as_urn, uuid_of
 from .job_events import sse
 from .job_record import LocalJob
 from .refusals import Refusal
@@ -27,7 +27,7 @@ class EventStream:
         """
         job = await self._dispatcher.find(job_id)
         if job is None or uuid_of(service, "service") != uuid_of(job.service, "service"):
-            await fail(exchange, 404, "no such job", id=job_id)
+            await fail(exchange, 404, "no such job", id=as_urn("job", job_id))
             return
         try:
             asked = event_query.read(dict(exchange.query), exchange.headers.get("last-event-id"))

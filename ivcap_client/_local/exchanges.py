@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
+from .identity import as_urn
+
 if TYPE_CHECKING:
     from .platform import LocalPlatform
 
@@ -138,5 +140,5 @@ async def send_json(exchange: Exchange, status: int, value: object) -> None:
 async def fail(exchange: Exchange, status: int, message: str, **more: str) -> None:
     """Answer with an error as rest-api §6.2 has them; 404 and 409 need an id, else taken from the path."""
     if status in (404, 409):
-        more.setdefault("id", exchange.path.rpartition("/")[2])
+        more.setdefault("id", as_urn("resource", exchange.path.rpartition("/")[2] or "unknown"))
     await send_json(exchange, status, {"message": message, **more})

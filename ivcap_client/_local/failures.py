@@ -6,6 +6,7 @@ Source: service-contract §2 "Responses" and §4 "Error result on the wire".
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import AsyncIterator
 from typing import Literal, TypeAlias
 
@@ -49,6 +50,21 @@ def reported(body: bytes) -> str:
     text = str(said.get("error") or said.get("message") or "the tool reported an error without a text")
     kind = said.get("type")
     return short(f"{kind}: {text}" if isinstance(kind, str) and kind else text)
+
+
+def process_ended(name: str, code: int | None, words: str) -> str:
+    """A text for a job whose process ended in the middle of it.
+
+    Args:
+        name: Of the service.
+        code: Exit code; 128 + n stands for signal n.
+        words: What the process wrote last.
+    """
+    how = f"exit code {code}"
+    if code is not None and code > 128 and (code - 128) in {one.value for one in signal.Signals}:
+        how += f", ended by {signal.Signals(code - 128).name}"
+    last = f"Its last output:\n{words}" if words else "It said nothing about why."
+    return short(f"the process of {name} ended ({how}) while this job ran. {last}", 2000)
 
 
 def fields(said: object) -> str:

@@ -61,6 +61,7 @@ class Fleet:
         Raises:
             BadSpec, EnvironmentFailed, ToolFailed, BadDescription: Why there is none; the next call tries again.
         """
+        wanted, spec = spec, specs.whole(spec)
         lock = self._locks.setdefault(spec.urn, asyncio.Lock())
         self.working += 1
         try:
@@ -75,7 +76,7 @@ class Fleet:
                         tool = await self._batch(spec, note, offline)
                     elif tool is None or tool.retired or tool.ended.is_set():
                         tool = await self._start(spec, note, offline)
-                    path = "/" if spec.kind == "batch" else await self._described(tool)
+                    path = "/" if spec.kind == "batch" else await self._described(tool, wanted.path)
                 except Exception as problem:
                     said = getattr(problem, "message", str(problem))
                     self.states[spec.urn] = ServiceState(spec, "failed", said, getattr(problem, "log", ""))
@@ -105,6 +106,7 @@ class Fleet:
 
     def register(self, spec: ServiceSpec) -> None:
         """Know a service without starting it."""
+        spec = specs.whole(spec)
         known = self.states.get(spec.urn)
         if known is None or known.spec.digest != spec.digest:
             self.states[spec.urn] = ServiceState(spec, "known")
@@ -184,19 +186,34 @@ class Fleet:
 
         return str(await asyncio.to_thread(environments.ensure, needs, offline=offline, progress=progress))
 
-    async def _described(self, tool: Tool) -> str:
-        """The path of a tool's jobs; its description is taken and kept if there is none yet."""
-        if tool.path is not None:
-            return tool.path
-        found = await asyncio.to_thread(descriptions.cached, tool.spec.digest)
-        if found is None:
-            api = await _json(tool, "/openapi.json")
-            path = descriptions.tool_path(api)
-            found = descriptions.compose(tool.spec, await _json(tool, path), api, path)
-            await asyncio.to_thread(descriptions.keep, found)
-        tool.path = str(found.get("path", "/"))
-        self.states[tool.spec.urn] = replace(self.states[tool.spec.urn], state="ready", message="")
-        return tool.path
+    async def _described(self, tool: Tool, wanted: str) -> str:
+        """The path of a tool's jobs; its description is taken and kept if there is none yet.
+
+        Raises:
+            BadDescription: The program has no tool at the path that is wanted, as it had before its file changed.
+        """
+        if not tool.paths:
+            found = await asyncio.to_thread(descriptions.cached, tool.spec.digest)
+            if found is None:
+                found = await self._ask(tool)
+                await asyncio.to_thread(descriptions.keep, found)
+            tool.paths = [str(one.get("path", "/")) for one in (found, *found.get("parts", ()))]
+            self.states[tool.spec.urn] = replace(self.states[tool.spec.urn], state="ready", message="")
+        if wanted and wanted not in tool.paths:
+            raise descriptions.BadDescription(f"{tool.spec.name} has no tool at {wanted} any more")
+        return wanted or tool.paths[0]
+
+    async def _ask(self, tool: Tool) -> dict[str, Any]:
+        """What a running program says of each of its tools."""
+        api = await _json(tool, "/openapi.json")
+        first, *others = descriptions.tool_paths(api)
+        found = descriptions.compose(tool.spec, await _json(tool, first), api, first)
+        parts: dict[str, dict[str, Any]] = {}
+        for path in others:
+            told = await _json(tool, path)
+            name = descriptions.part_name(tool.spec, told, path, parts)
+            parts[name] = {"name": name, **descriptions.compose(specs.part(tool.spec, name, path), told, api, path)}
+        return {**found, "parts": list(parts.values())} if parts else found
 
     def ended(self, tool: Tool) -> None:
         """A process is gone."""

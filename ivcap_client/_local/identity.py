@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 ACCOUNT = "urn:ivcap:account:00000000-0000-5000-8000-000000000001"
 """The one account of every embedded platform. Constant, so that a service has the same URN on every machine."""
@@ -23,12 +23,19 @@ SCHEMA_USED = "urn:ivcap:schema:artifact-usedBy-order.1"
 SCHEMA_SERVICE = "urn:ivcap:schema.service.2"
 SCHEMA_TOOL = "urn:sd-core:schema.ai-tool.1"
 
+_ANY = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:[!-~]+")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
 
 def urn(kind: str, id: str) -> str:
     """Build `urn:ivcap:<kind>:<id>`."""
     return f"urn:ivcap:{kind}:{id}"
+
+
+def as_urn(kind: str, text: str) -> str:
+    """Write whatever somebody asked for as a URN: as it is if it is one, else `urn:ivcap:<kind>:<quoted>`."""
+    plain = unquote(text).strip()
+    return plain if _ANY.fullmatch(plain) else urn(kind, quote(plain, safe=""))
 
 
 def new_uuid() -> str:

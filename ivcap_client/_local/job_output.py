@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from . import times
 from .guard import KEPT, MARKED
 from .job_record import LocalJob, of_record
 from .specs import slug
+from .tool_log import ADDRESS, COLOURS
 
 if TYPE_CHECKING:
     from .index import Connection
@@ -22,9 +22,6 @@ MOST = 16_000
 LATE = 1_000_000
 """Microseconds after a job's end in which what it printed may still arrive in the log."""
 MOST_BESIDE = 20
-# A tool's log names the address it reports to, which is as good as a password while the tool runs.
-_ADDRESS = re.compile(r"(127\.0\.0\.1:\d+/s/)[\w-]+")
-_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def output(store: Store, job: LocalJob, most: int = MOST) -> JobOutput | None:
@@ -51,7 +48,7 @@ def output(store: Store, job: LocalJob, most: int = MOST) -> JobOutput | None:
     if all(part is None for part in parts):
         return None
     whole = b"".join(part or b"" for part in parts)
-    text = _ADDRESS.sub(r"\1…", _COLOURS.sub("", whole.decode("utf-8", "replace")))
+    text = ADDRESS.sub(r"\1…", COLOURS.sub("", whole.decode("utf-8", "replace")))
     size = len(text.encode())
     if size > most:
         text = text.encode()[-most:].decode("utf-8", "ignore")

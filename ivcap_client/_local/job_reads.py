@@ -49,7 +49,7 @@ def list_jobs(platform: LocalPlatform, request: Request, service: str) -> Respon
     """List the jobs of one service, the newest first unless told otherwise."""
     id = uuid_of(service, "service")
     if id is None:
-        raise missing(service, f"there is no service {service}")
+        raise missing(service, f"there is no service {service}", kind="service")
     asked = listing(f"jobs of {id}", f"/1/services2/{urn('service', id)}/jobs", request, platform.store.now())
     where = Where().plus("service = ?", urn("service", id))
     if asked.past:
@@ -70,11 +70,11 @@ def list_jobs(platform: LocalPlatform, request: Request, service: str) -> Respon
     )
 
     def work(connection: Connection) -> list[tuple[Any, ...]]:
-        return list(rows(connection, ["jobs"], ["record"], where, order, asked.after, most=asked.limit + 1))
+        return list(rows(connection, [("jobs", where)], ["record"], order, asked.after, most=asked.limit + 1))
 
     found = platform.store.jobs.read(work) if len(asked.after) in (0, len(order.keys)) else []
     if not found and not asked.after and platform.catalogue().find(service) is None:
-        raise missing(service, f"there is no service {service}")
+        raise missing(service, f"there is no service {service}", kind="service")
     more = found[asked.limit - 1][1] if len(found) > asked.limit else None
     items = []
     for (text,), _ in found[: asked.limit]:

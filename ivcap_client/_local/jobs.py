@@ -34,7 +34,7 @@ def create_job(platform: LocalPlatform, request: Request, service: str) -> Respo
     wait = _wait(header(request, "timeout"))
     found = platform.catalogue().find(service)
     if found is None:
-        raise missing(service, f"there is no service {service}")
+        raise missing(service, f"there is no service {service}", kind="service")
     if found.spec is None:
         raise not_here(
             f"{found.name or service} is known from its aspects only; the embedded platform runs a service only if it"
@@ -98,7 +98,7 @@ def find_job(platform: LocalPlatform, service: str, id: str) -> LocalJob:
     if job is not None and not reach_rules.sees_job(platform.reach, job):
         job = None
     if job is None or uuid_of(job.service, "service") != uuid_of(service, "service"):
-        raise missing(id, f"there is no job {id} of service {service}")
+        raise missing(id, f"there is no job {id} of service {service}", kind="job")
     return job
 
 
@@ -171,7 +171,7 @@ def _stored(platform: LocalPlatform, value: dict[str, object], service: Service)
         raise invalid("request-aspect", "the URN of an aspect is expected")
     row = platform.store.aspects.find(aspect)
     if row is None or not reach_rules.sees_aspect(platform.reach, row):
-        raise missing(aspect, f"there is no aspect {aspect} to take the request from")
+        raise missing(aspect, f"there is no aspect {aspect} to take the request from", kind="aspect")
     return row.content.encode()
 
 

@@ -50,7 +50,7 @@ def read_old(platform: LocalPlatform, request: Request, id: str) -> Response:
     """Read one service."""
     service = platform.catalogue().find(id)
     if service is None:
-        raise missing(id, f"there is no service {id}")
+        raise missing(id, f"there is no service {id}", kind="service")
     href = f"{platform.base(request)}/1/services/{service.urn}"
     body = present(
         id=service.urn,

@@ -95,6 +95,13 @@ class Runners(Protocol):
         """End a job as `error`, now."""
 
 
+def _part(spec: Spec, described: Mapping[str, Any]) -> Spec:
+    from . import specs
+
+    assert isinstance(spec, specs.ServiceSpec)  # only a program that was run has described its parts
+    return specs.part(spec, str(described["name"]), str(described["path"]))
+
+
 class LocalPlatform:
     """One directory behind the platform's REST API.
 
@@ -199,7 +206,12 @@ class LocalPlatform:
     def catalogue(self) -> Catalogue:
         """Return all services: those that can run here, and those that only aspects speak of."""
         specs = self.specs()
-        described = self.runners.describe(list(specs.values())) if self.runners and specs else {}
+        described = dict(self.runners.describe(list(specs.values()))) if self.runners and specs else {}
+        for spec in list(specs.values()):
+            for part in described.get(spec.urn, {}).get("parts", ()):
+                one = _part(spec, part)
+                specs.setdefault(one.urn, one)
+                described.setdefault(one.urn, part)
         return Catalogue(self.store.aspects, specs, described)
 
     def _found(self) -> Sequence[Spec]:

@@ -131,5 +131,5 @@ def take_messages(platform: LocalPlatform, request: Request, id: str) -> Respons
 def _find(platform: LocalPlatform, id: str) -> Queue:
     queue = platform.store.queues.find(id)
     if queue is None:
-        raise missing(id, f"there is no queue {id}")
+        raise missing(id, f"there is no queue {id}", kind="queue")
     return queue

@@ -99,7 +99,7 @@ def check_retraction(platform: LocalPlatform, id: str) -> None:
     if reach is None or row is None or row.asserter == reach.service:
         return
     if not sees_aspect(reach, row):
-        raise missing(id)
+        raise missing(id, kind="aspect")
     raise forbidden(f"{id} was stated by somebody else; {_TOOL}")
 
 
@@ -164,7 +164,7 @@ def find_artifact(platform: LocalPlatform, id: str) -> LocalArtifact:
     """
     artifact = platform.store.artifacts.find(id)
     if artifact is None or not sees_artifact(platform.reach, artifact, id):
-        raise missing(id)
+        raise missing(id, kind="artifact")
     return artifact
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .._core.messages import Response
+from .identity import as_urn
 
 
 class Refusal(Exception):
@@ -32,8 +33,15 @@ def forbidden(message: str) -> Refusal:
     return Refusal(403, {"message": message})
 
 
-def missing(id: str, message: str = "") -> Refusal:
-    return Refusal(404, {"id": id, "message": message or f"there is no {id} here"})
+def missing(id: str, message: str = "", *, kind: str = "resource") -> Refusal:
+    """What is not here.
+
+    Args:
+        id: How it was asked for.
+        message: What to say; made up when empty.
+        kind: What it would be; the body has its id as a URN, which is what the platform's description promises.
+    """
+    return Refusal(404, {"id": as_urn(kind, id), "message": message or f"there is no {id} here"})
 
 
 def conflict(id: str, message: str, headers: Mapping[str, str] | None = None) -> Refusal:
@@ -67,13 +75,18 @@ def not_here(message: str) -> Refusal:
     return Refusal(501, {"message": message})
 
 
+def no_room(message: str) -> Refusal:
+    return Refusal(507, {"message": message})
+
+
 def disk(problem: OSError, base_dir: Path) -> Refusal:
     """Say what the disk refused, and where."""
     where = _directory(problem, base_dir)
-    if problem.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return Refusal(507, {"message": f"no space left to write in {where}; what has arrived is kept"})
+    if problem.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return no_room(f"no space left to write in {where}")
     if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return forbidden(f"cannot write {where}: {problem.strerror}")
+        # The directory is told apart from the text: no credential and no account can help.
+        return Refusal(403, {"message": f"cannot write {where}: {problem.strerror}", "directory": str(where)})
     return Refusal(500, {"message": f"cannot use {where}: {problem.strerror or problem}"})
 
 

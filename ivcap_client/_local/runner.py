@@ -243,7 +243,7 @@ class _Runner:
             self._platform.close()
 
     def _register(self, found: list[ServiceSpec]) -> None:
-        self._registered.update((spec.urn, spec) for spec in found)
+        self._registered.update((spec.urn, spec) for spec in map(specs.whole, found))
 
     def _known(self) -> list[ServiceSpec]:
         """What the user added, what stands in a directory the user named, and what clients of this runner brought."""

@@ -42,7 +42,7 @@ def update_service(platform: LocalPlatform, request: Request, id: str) -> Respon
     if uuid is None or urn("service", uuid) != service:
         raise invalid("id", f"the body describes another service than the address, {id}", service)
     if platform.catalogue().find(service) is None and not flag(parameters(request), "force-create", False):
-        raise missing(service, f"there is no service {service}; force-create=true makes it")
+        raise missing(service, f"there is no service {service}; force-create=true makes it", kind="service")
     return _write(platform, request, service, told, 200)
 
 
@@ -83,7 +83,7 @@ def _foreign(platform: LocalPlatform, id: str, *, known: bool = True) -> str:
             " with 'ivcap-mcp services remove'"
         )
     if found is None and known:
-        raise missing(id, f"there is no service {id}")
+        raise missing(id, f"there is no service {id}", kind="service")
     return found.urn if found is not None else id
 
 

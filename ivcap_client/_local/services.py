@@ -56,7 +56,7 @@ def read_service(platform: LocalPlatform, request: Request, id: str) -> Response
     """Read one service."""
     service = platform.catalogue().find(id)
     if service is None:
-        raise missing(id, f"there is no service {id}")
+        raise missing(id, f"there is no service {id}", kind="service")
     return reply(200, whole(service, platform.base(request)))
 
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from . import batch, failures, secrets_kept
 from .dispatch import HELD_WHOLE, Dispatcher, Run
 from .exchanges import Answer, Exchange, Gone, TooLarge, fail, send_json
+from .identity import as_urn
 from .platform import LocalPlatform
 from .reach_rules import sees_job
 from .tool_http import ToolUnreachable
@@ -133,7 +134,12 @@ class Sidecar:
             secrets_kept.find, self._dispatcher.base_dir, name, query.get("secret-type")
         )
         if found is None:
-            await fail(exchange, 404, f"there is no secret {name!r}; its user sets it with POST /1/secrets", id=name)
+            await fail(
+                exchange,
+                404,
+                f"there is no secret {name!r}; its user sets it with POST /1/secrets",
+                id=as_urn("secret", name),
+            )
         else:
             told_of = {"secret-name": name, "secret-value": found.value, "expiry-time": found.expires}
             await send_json(exchange, 200, told_of)
@@ -144,7 +150,7 @@ class Sidecar:
         if asked is not None:
             found = await self._dispatcher.find(asked[1])
             if found is None or not sees_job(tool.reach, found):
-                await fail(exchange, 404, "no such job, or not one of this process", id=asked[1])
+                await fail(exchange, 404, "no such job, or not one of this process", id=as_urn("job", asked[1]))
                 return
         elif not _OPEN_ROUTE.match(plain):
             await fail(exchange, 501, f"the local platform does not answer {exchange.method} {plain} to tools")

@@ -65,6 +65,8 @@ class ServiceSpec:
         digest: Hash over the command, the source files and the requirements: what exactly was approved and described.
         requirements: Its environment, or `None` when its command brings its own.
         secrets: Names of the user's secrets that it may ask for.
+        whole: Name of the service whose process it shares, where a program has several tools; empty: it has its own.
+        path: Where that process takes its jobs; empty: where its description says.
         pinned: Approved with this digest only; when the files change it must be approved again.
     """
 
@@ -80,11 +82,23 @@ class ServiceSpec:
     requirements: EnvironmentSpec | None = None
     pinned: bool = False
     secrets: tuple[str, ...] = ()
+    whole: str = ""
+    path: str = ""
 
 
 def service_urn(name: str) -> str:
     """URN of a local service. Source: rest-api §2.5, `uuid5(NAMESPACE_DNS, <name> + <account id>)`."""
     return f"urn:ivcap:service:{uuid.uuid5(uuid.NAMESPACE_DNS, name + ACCOUNT.rpartition(':')[2])}"
+
+
+def part(spec: ServiceSpec, name: str, path: str) -> ServiceSpec:
+    """A further tool of a service's program, as a service of its own that shares the process."""
+    return replace(spec, urn=service_urn(name), name=name, whole=spec.name, path=path)
+
+
+def whole(spec: ServiceSpec) -> ServiceSpec:
+    """The service whose process a service runs in: itself, or the one it is a part of."""
+    return replace(spec, urn=service_urn(spec.whole), name=spec.whole, whole="", path="") if spec.whole else spec
 
 
 def from_option(text: str) -> ServiceSpec:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import secrets
 import shutil
 import socket
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import guard
+from . import guard, tool_log
 from .limits import Limits
 from .reach import Reach
 from .specs import PYTHON, ServiceSpec, slug
@@ -49,7 +48,7 @@ class Tool:
         retired: Takes no new jobs; it is ended when its last one is done.
         port: Where it listens, 0 before it does.
         process: Its guard.
-        path: Where it takes jobs; `None` until it is described.
+        paths: Where it takes jobs, one for each tool of the program; empty until it is described.
         ended: Set when the process is gone.
         reportable: UUIDs of all jobs it was ever given.
         reach: What it may touch.
@@ -70,9 +69,10 @@ class Tool:
     process: asyncio.subprocess.Process | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     exit_code: int | None = None
-    path: str | None = None
+    paths: list[str] = field(default_factory=list)
     idle_since: float = field(default_factory=time.monotonic)
     _directory: str | None = None
+    _log_began: int = 0
     _watcher: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
@@ -117,6 +117,7 @@ class Tool:
         """Start `words` under a guard in the tool's directory and environment."""
         self._directory = tempfile.mkdtemp(prefix="ivcap-tool-")
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._log_began = self.log.stat().st_size if self.log.exists() else 0
         self.process = await asyncio.create_subprocess_exec(
             *guard.command(str(self.log), self.limits.log_bytes, words),
             cwd=self.spec.cwd or self._directory,
@@ -182,6 +183,10 @@ class Tool:
         """Last lines it wrote."""
         return log_tail(self.log, lines, most)
 
+    def last_words(self) -> str:
+        """What it wrote last, without the library's own lines; nothing of the processes before it."""
+        return tool_log.tail(self.log, self._log_began)
+
 
 def log_tail(path: Path, lines: int = 12, most: int = 2000) -> str:
     """Last lines of a log, at most `most` characters; empty when there is none."""
@@ -191,7 +196,8 @@ def log_tail(path: Path, lines: int = 12, most: int = 2000) -> str:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""
-    return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(text.splitlines()[-lines:]))[-most:]
+    text = tool_log.COLOURS.sub("", "\n".join(text.splitlines()[-lines:]))
+    return tool_log.ADDRESS.sub(r"\1…", text)[-most:]
 
 
 def log_path(base_dir: Path, spec: ServiceSpec) -> Path:

@@ -45,7 +45,7 @@ def read_secret(platform: LocalPlatform, request: Request) -> Response:
         raise invalid("secret-name", "the parameter 'secret-name' is needed")
     found = secrets_kept.find(platform.base_dir, name, query.get("secret-type"))
     if found is None:
-        raise missing(name, f"there is no secret {name!r}")
+        raise missing(name, f"there is no secret {name!r}", kind="secret")
     return reply(200, present(secret_name=found.name, secret_value=found.hash, expiry_time=found.expires))
 
 

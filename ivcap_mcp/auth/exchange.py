@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 import anyio
 import anyio.from_thread
 
-from ivcap_client.exception import ConfigError, NotAuthorizedException
+from ivcap_client.exception import ConfigError, NotSignedIn
 from ivcap_mcp.auth.caller import Caller
 from ivcap_mcp.auth.discovery import Unavailable, document, endpoint, metadata, protected
 from ivcap_mcp.auth.seat import Connect, Seat
@@ -119,12 +119,10 @@ class Exchanged:
         """Add the `authorization` header.
 
         Raises:
-            NotAuthorizedException: The issuer gives no token.
+            NotSignedIn: The issuer gives no token.
         """
         if not self._token:
-            raise NotAuthorizedException(
-                "get a token of the platform for you", 401, detail=self._failure, hint="Sign in again"
-            )
+            raise NotSignedIn("get a token of the platform for you", detail=self._failure, hint="Sign in again")
         headers["authorization"] = f"Bearer {self._token}"
 
     def renew(self) -> None:

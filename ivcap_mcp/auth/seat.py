@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ivcap_client import IVCAP
-from ivcap_client.exception import NotAuthorizedException
+from ivcap_client.exception import NotSignedIn
 from ivcap_mcp.auth.caller import Caller
 
 CALLER: ContextVar[Caller | None] = ContextVar("ivcap_mcp_caller", default=None)
@@ -105,14 +105,12 @@ class PassedOn:
         """Add the `authorization` header.
 
         Raises:
-            NotAuthorizedException: The caller's token has ended, and no newer one was seen.
+            NotSignedIn: The caller's token has ended, and no newer one was seen.
         """
         asking = CALLER.get()
         mine = asking if asking is not None and asking.id == self.identity and _good(asking) else self._newest
         if not _good(mine):
-            raise NotAuthorizedException(
-                "ask the platform", 401, detail="your access token has ended", hint="Sign in again"
-            )
+            raise NotSignedIn("ask the platform", detail="your access token has ended", hint="Sign in again")
         headers["authorization"] = f"Bearer {mine.token}"
 
     def renew(self) -> None:

@@ -8,6 +8,8 @@ import time
 from types import TracebackType
 from typing import TextIO
 
+from ivcap_mcp.text import clip
+
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 REDRAW = 0.05
 
@@ -54,5 +56,6 @@ class Bar:
             head = f"  {self._label} [{'█' * done}{'·' * (24 - done)}] {100 * progress / total:3.0f} %  "
         else:
             head = f"  {self._label} {SPINNER[self._turn % len(SPINNER)]} {seconds:4.1f} s  "
-        self._out.write(f"\r\x1b[K{head}{message}"[: width + 3])
+        # One column stays free: a full line makes some terminals go to the next.
+        self._out.write(f"\r\x1b[K{clip(head + ' '.join(message.split()), width - 1)}")
         self._out.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -74,14 +75,16 @@ def app(
     from ivcap_mcp.http import group_app
 
     gate, entry = _gate(given, env)
+    secret = _secret(env)
     door = group_app(
-        _seats(given, connect, settings.local, env),
+        _seats(given, connect, settings, secret, env),
         gate,
-        settings,
-        secret=_secret(env),
+        replace(settings, public_url=given.public_url or ""),
+        secret=secret,
         hosts=hosts(given),
         stateless=given.stateless,
         limits=limits(given, RATE, AT_ONCE),
+        other_accounts=given.allow_other_accounts,
     )
     return door, entry | ({"url": given.public_url} if given.public_url else {})
 
@@ -129,11 +132,13 @@ def _gate(given: argparse.Namespace, env: dict[str, str]) -> tuple[Gate, dict[st
     return OAuthGate(rules), {}
 
 
-def _seats(given: argparse.Namespace, connect: Callable[..., IVCAP], local: bool, env: dict[str, str]) -> Seats:
+def _seats(
+    given: argparse.Namespace, connect: Callable[..., IVCAP], settings: Settings, secret: str, env: dict[str, str]
+) -> Seats:
     from ivcap_mcp.auth.seat import PassThroughSeats, ServerSeats
 
     how = acts_as(given)
-    if how in AS_CALLERS and local:
+    if how in AS_CALLERS and settings.local:
         raise ConfigError(
             "the embedded platform knows no users, so everybody would see everything: name a deployment with --url, or "
             "say --act-as server if that is what you want"
@@ -147,7 +152,9 @@ def _seats(given: argparse.Namespace, connect: Callable[..., IVCAP], local: bool
 
         return ExchangeSeats(connect, _exchange(given, env))
     if how == "login":
-        raise ConfigError("--act-as login is not there yet: choose server, same-audience or exchange")
+        from ivcap_mcp.auth.logins import LoginSeats
+
+        return LoginSeats(connect, lambda mark: settings.state_dir / "users" / mark, secret)
     return ServerSeats(connect)
 
 

@@ -25,6 +25,11 @@ def add(serve: argparse.ArgumentParser) -> None:
         "itself (if platform and server are one audience), or one exchanged for it (default: server; oauth: login)",
     )
     http.add_argument(
+        "--allow-other-accounts",
+        action="store_true",
+        help="with --act-as login: a login may have another e-mail address than its caller",
+    )
+    http.add_argument(
         "--allow-host",
         action="append",
         default=[],

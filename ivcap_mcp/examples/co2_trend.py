@@ -91,15 +91,15 @@ def co2_trend(req: Request, ctxt: JobContext) -> Result:
         used = [(day, ppm) for day, ppm in rows if ppm is not None]
         if len(used) < 24 or used[-1][0] - used[0][0] < timedelta(days=700):
             # A ValueError says "your input"; any other exception says "our fault".
-            raise ValueError(f"{len(used)} values are too few: telling trend from season takes 24 over two years")
-        step.finished(f"{len(used)} values, {len(rows) - len(used)} missing", progress=2, total=STEPS)
+            raise ValueError(f"{counted(used)} cannot tell trend from season: that takes 24 over two years")
+        step.finished(f"{counted(used)}, {len(rows) - len(used)} missing", progress=2, total=STEPS)
 
     with ctxt.report.step("fit", f"Fitting a {req.model} trend and {req.harmonics} harmonics") as step:
         fit = Fit(used, degree=1 if req.model is Model.linear else 2, harmonics=req.harmonics)
         far = [i for i, z in enumerate(fit.sigmas) if abs(z) > req.anomaly_threshold]
         far.sort(key=lambda i: -abs(fit.sigmas[i]))
         step.finished(
-            f"{fit.growth(0):.2f} ppm a year, {len(far)} values beyond {req.anomaly_threshold:g} sigma",
+            f"{fit.growth(0):.2f} ppm a year, {counted(far)} beyond {req.anomaly_threshold:g} sigma",
             progress=3,
             total=STEPS,
         )
@@ -140,6 +140,10 @@ def co2_trend(req: Request, ctxt: JobContext) -> Result:
         result.aspect = ctxt.ivcap.add_aspect(req.series, {**findings, "settings": settings}).id
         step.finished(f"Added {result.aspect}", progress=5, total=STEPS)
     return result
+
+
+def counted(values: list[Any]) -> str:
+    return "1 value" if len(values) == 1 else f"{len(values)} values"
 
 
 def parse(content: bytes) -> list[tuple[date, float | None]]:

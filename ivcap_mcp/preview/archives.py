@@ -116,7 +116,8 @@ def _members(source: Source, kind: str) -> Iterator[Member]:
         for info in _zip(source).infolist():
             note = "encrypted" if info.flag_bits & 1 else None
             when = _when(info.date_time)
-            yield Member(info.filename, info.file_size, "directory" if info.is_dir() else "file", when, note)
+            what = "directory" if info.filename.endswith("/") else "file"  # its own `is_dir` takes no empty name
+            yield Member(info.filename, info.file_size, what, when, note)
         return
     for _, found in _tar(source):
         kinds = (("file", found.isfile()), ("directory", found.isdir()), ("link", found.issym() or found.islnk()))
@@ -136,7 +137,7 @@ def _zip(source: Source) -> zipfile.ZipFile:
 def _zip_member(archive: zipfile.ZipFile, name: str) -> Source | None:
     by_name = {info.filename: info for info in archive.infolist()}
     info = by_name.get(name) or next((one for one in by_name.values() if stripped(one.filename) == name), None)
-    if info is None or info.is_dir():
+    if info is None or info.filename.endswith("/"):
         return None
     if info.flag_bits & 1:
         raise Unreadable("this member is encrypted")

@@ -85,7 +85,7 @@ async def _of_collection(
 
         async def look(urn: str, read: dict[str, Artifact] = read) -> None:
             try:
-                read[urn] = await backend.ivcap.get_artifact_async(urn)
+                read[urn] = await backend.ivcap.stored_artifact_async(urn)
             except IvcapError as error:
                 log.info("%s is in %s, but cannot be read: %s", urn, collection, error)
 
@@ -132,7 +132,7 @@ def facts(artifact: Artifact) -> dict[str, Any]:
 
 
 async def get_artifact(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
-    artifact = await backend.ivcap.get_artifact_async(given["artifact"])
+    artifact = await backend.ivcap.stored_artifact_async(given["artifact"])
     told = facts(artifact)
     about = [
         {"aspect": aspect.urn, "schema": aspect.schema, "content": seen(aspect.record.content)}

@@ -12,8 +12,10 @@ import mcp_types as t
 from ivcap_client import Job, LocalIVCAP
 from ivcap_client.exception import IvcapError
 from ivcap_mcp import outside
+from ivcap_mcp.arguments import wrong_places
 from ivcap_mcp.backend import Backend
-from ivcap_mcp.explain import MOST_DIFFERENCES, in_words, nearest
+from ivcap_mcp.endings import how_it_ended
+from ivcap_mcp.explain import ABSENT, MOST_DIFFERENCES, in_words, nearest, ranked
 from ivcap_mcp.fitting import fit
 from ivcap_mcp.preview.texts import seen
 from ivcap_mcp.request import Request
@@ -49,7 +51,7 @@ async def explain_job(backend: Backend, request: Request, given: dict[str, Any])
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_within, _last_events, backend, job, told, missing)
         tasks.start_soon(_within, _output, backend, job, told, missing)
-        if job.ended and status != "succeeded":
+        if job.ended and status != "succeeded" and how_it_ended(job).compare:
             tasks.start_soon(_within, _comparison, backend, job, told, missing)
     if missing:
         told["not_found_out"] = missing
@@ -144,6 +146,7 @@ async def _comparison(backend: Backend, job: Job, told: dict[str, Any]) -> None:
         told["compared"] = {"note": "No successful job of this service is known to compare the input with."}
         return
     urn, differing = found
+    differing = ranked(differing, str(told.get("error", "")), await _wrong(backend, job))
     told["compared"] = {
         "nearest_success": urn,
         "looked_at": len(known),
@@ -153,6 +156,14 @@ async def _comparison(backend: Backend, job: Job, told: dict[str, Any]) -> None:
         told["compared"]["note"] = "The same input succeeded: the failure need not be the input's."
     elif len(differing) > MOST_DIFFERENCES:
         told["compared"]["difference_count"] = len(differing)
+
+
+async def _wrong(backend: Backend, job: Job) -> list[str]:
+    """Places of the input that the service's schema does not accept; none where the service is no tool any more."""
+    entry = await backend.catalog.of_service(job.service) if job.service else None
+    if entry is None:
+        return []
+    return await anyio.to_thread.run_sync(wrong_places, job.request, entry.original, abandon_on_cancel=True)
 
 
 def _traceback(job: Job) -> str | None:
@@ -167,18 +178,20 @@ def _advice(job: Job, status: str, told: dict[str, Any], *, runs: bool) -> dict[
         return {"next": next_call("get_job", job=job.urn, wait=25)}
     if status == "succeeded":
         return {"next": next_call("get_job", job=job.urn)}
-    differing = told.get("compared", {}).get("differences")
-    if status == "error":
-        advice = "The platform could not run it to its end; the input need not be wrong. Trying again may help."
-    elif differing:
-        places = ", ".join(one["at"] for one in differing[:5])
-        advice = f"Look first at {places}: there the input differs from one that succeeded."
-    else:
-        advice = "Correct the input by the error, or tell the user."
+    how = how_it_ended(job)
+    advice = how.advice
+    differing = told.get("compared", {}).get("differences", ())
+    # What the failed input merely leaves out explains little beside what is wrong in it.
+    likely = [one for one in differing if one["here"] != ABSENT or "why" in one] or differing
+    if likely:
+        places = ", ".join(one["at"] for one in likely[:5])
+        advice = f"Look first at {places}: there the input differs from one that succeeded. {advice}"
     following = {}
     if runs and job.service and isinstance(job.request, dict) and len(in_words(job.request)) < 160:
         following = {"next": next_call("run_service", service=job.service, input=job.request)}
-        advice += " `next` is the same call again: change its input first."
+        advice += " `next` is the same call again" + (", a fresh job." if how.again else ": change its input first.")
+        if how.again:
+            following["next"]["arguments"]["resubmit"] = True
     return {"advice": advice} | following
 
 

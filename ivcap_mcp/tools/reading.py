@@ -142,7 +142,7 @@ async def ready(backend: Backend, named: str) -> Artifact:
     Raises:
         ToolError: It does not have them yet, or lost them.
     """
-    artifact = await backend.ivcap.get_artifact_async(named)
+    artifact = await backend.ivcap.stored_artifact_async(named)
     status = artifact.record.status
     if status in ("pending", "partial"):
         raise ToolError("not_ready", f"{artifact.urn} is {status}: its bytes are still to come.", "Try again later.")

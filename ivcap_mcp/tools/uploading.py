@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import mimetypes
-import re
 import shlex
 import tempfile
 import time
@@ -16,7 +15,7 @@ import anyio
 import mcp_types as t
 
 from ivcap_client import Artifact
-from ivcap_mcp import allowed, collected
+from ivcap_mcp import allowed, collected, reached
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.preview import look
@@ -123,7 +122,7 @@ async def _handed_off(
     backend: Backend, request: Request, given: dict[str, Any], common: dict[str, Any]
 ) -> t.CallToolResult:
     """Announce the artifact, and say where its bytes can be sent to."""
-    base = _address(request)
+    base = reached.address(request.ctx, backend.settings.public_url)
     if base is None:
         roots = ", ".join(str(root) for root in backend.settings.allow_roots)
         way = f"Put the file under {roots} and give its `path`" if roots else "Give the content as `text`"
@@ -153,19 +152,6 @@ async def _handed_off(
         f"file in place of {name!r}:\n  {curl}\nThe address takes this one artifact, once; show it to nobody else."
     )
     return answer(told, lead=lead)
-
-
-def _address(request: Request) -> str | None:
-    """Where this server was reached; `None` over stdio. A proxy on this machine may say how others reach it."""
-    http = request.ctx.request
-    if http is None:
-        return None
-    named = http.headers.get("x-forwarded-host", "")
-    near = http.client is not None and http.client.host in ("127.0.0.1", "::1")
-    if near and re.fullmatch(r"[A-Za-z0-9.:\[\]-]{1,255}", named):
-        scheme = "https" if http.headers.get("x-forwarded-proto") == "https" else "http"
-        return f"{scheme}://{named}"
-    return str(http.base_url).rstrip("/")
 
 
 async def _collected(backend: Backend, artifact: Artifact, given: dict[str, Any]) -> None:

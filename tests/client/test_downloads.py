@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,33 @@ def test_a_download_that_fails_keeps_the_file_that_was_there_and_leaves_nothing(
     assert os.listdir(tmp_path) == ["x"]
 
 
-def test_a_directory_that_is_not_there_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_told_before_anything_is_asked(tmp_path: Path) -> None:
     port = Scripted([stream()])
-    with pytest.raises(FileNotFoundError):
-        run(downloads.to_file(port, record(), tmp_path / "none" / "x"))
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        run(downloads.to_file(port, record(), tmp_path / "file" / "x"))
     assert port.sent == []
+    assert run(downloads.to_file(port, record(), tmp_path / "made" / "here")).read_bytes() == DATA
+
+
+@pytest.mark.parametrize("kind", ["md5", "sha256"])
+@pytest.mark.parametrize("quoted", [True, False])
+def test_what_came_is_compared_with_an_etag_that_is_a_digest(tmp_path: Path, kind: str, quoted: bool) -> None:
+    etag = hashlib.new(kind, DATA).hexdigest()
+    etag = f'"{etag}"' if quoted else etag
+    assert run(downloads.to_file(Scripted([stream()]), record(etag=etag), tmp_path / "a")).read_bytes() == DATA
+    assert run(downloads.to_bytes(Scripted([stream(etag=etag)]), record(), most=len(DATA))) == DATA
+    other = b"!" + DATA[1:]
+    with pytest.raises(IvcapConnectionError, match=f"{kind} differs"):
+        run(downloads.to_file(Scripted([stream(other)]), record(etag=etag), tmp_path / "b"))
+    assert not (tmp_path / "b").exists()
+    with pytest.raises(IvcapConnectionError, match=f"{kind} differs"):
+        run(downloads.to_bytes(Scripted([stream(other, etag=etag)]), record(), most=len(DATA)))
+
+
+@pytest.mark.parametrize("etag", ["", "v1", 'W/"' + 32 * "0" + '"', 33 * "0", "x" * 32])
+def test_an_etag_of_another_form_says_nothing_about_the_bytes(etag: str) -> None:
+    assert run(downloads.to_bytes(Scripted([stream(etag=etag)]), record(etag=etag), most=len(DATA))) == DATA
 
 
 def test_without_a_path_it_is_a_temporary_file() -> None:

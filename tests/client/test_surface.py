@@ -152,6 +152,12 @@ def test_no_public_name_shows_a_type_of_a_library() -> None:
                 assert not {"httpx", "tusclient"} & set(str(inspect.signature(member)).replace(".", " ").split())
 
 
+def test_the_server_opens_no_file_for_an_id_it_was_given() -> None:
+    for path in (ROOT.parent / "ivcap_mcp").rglob("*.py"):
+        if path.parent.name != "examples":
+            assert ".get_artifact_async(" not in path.read_text(encoding="utf-8"), f"{path}: use stored_artifact_async"
+
+
 def test_files_hold_one_concept() -> None:
     mine = [*ROOT.glob("*.py"), *(ROOT / "_core").glob("*.py"), *(ROOT / "_io").glob("*.py")]
     long = {path.name: size for path in mine if (size := len(path.read_text(encoding="utf-8").splitlines())) > 300}

@@ -112,7 +112,7 @@ def test_the_steps_are_reported_in_order_with_messages_and_progress(co2_trend: T
         ),
         ("date,co2\n1990-01-06,350,1\n", "line 2: 3 columns, but the header has 2"),
         (b"\x89PNG\r\n\x1a\n", "not a CSV file in UTF-8"),
-        ("date,co2\n1990-01-06,350\n", "1 values are too few"),
+        ("date,co2\n1990-01-06,350\n", "1 value cannot tell trend from season"),
     ],
     ids=["empty", "wrong columns", "not a number", "infinite", "date", "order", "row length", "binary", "too short"],
 )

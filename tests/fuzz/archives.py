@@ -77,7 +77,7 @@ async def opened() -> AsyncIterator[Check]:
         except Unreadable as refused:
             assert len(str(refused)) < 1_000
             return
-        said = json.dumps(found.told)
+        said = json.dumps(found.told, ensure_ascii=False)
         assert len(said) < 500_000, f"{len(said)} characters are told of {len(data)} bytes"
         said.encode()
 

@@ -61,6 +61,7 @@ async def opened() -> AsyncIterator[Check]:
             async def check(tried: tuple[str, Any]) -> None:
                 name, given = tried
                 try:
+                    name.encode()
                     t.CallToolRequestParams(name=name, arguments=given).model_dump(mode="json")
                 except ValueError:
                     return  # nothing that this client could put on a line: what others can is up to `messages`
@@ -70,6 +71,7 @@ async def opened() -> AsyncIterator[Check]:
                     assert len(str(error)) < 12_000
                     assert name not in DEFINED or "Internal" not in str(error), str(error)
                     return
+                result.model_dump_json(by_alias=True).encode()  # as it goes on a line
                 said = text(result)
                 assert SECRET not in said
                 assert 'File "' not in said

@@ -45,7 +45,7 @@ def test_the_manifest_is_valid_and_names_the_newest_schema(schema: dict[str, Any
 
 @pytest.mark.parametrize(
     "broken",
-    [{"name": "no-slash"}, {"description": "x" * 101}, {"version": ""}, {"packages": [{"registryType": "pypi"}]}],
+    [{"name": "no-slash"}, {"description": "x" * 101}, {"version": 1}, {"packages": [{"registryType": "pypi"}]}],
 )
 def test_the_judge_sees_what_is_wrong(schema: dict[str, Any], broken: dict[str, Any]) -> None:
     assert list(Draft7Validator(schema).iter_errors(MANIFEST | broken))

@@ -35,6 +35,7 @@ class Accounts(Proxy):
     def __init__(self, urls: Mapping[str, str], account: Callable[[str], str | None]) -> None:
         super().__init__("http://127.0.0.1:1")
         self._urls, self._account = dict(urls), account
+        self.authinfo = ""  # URL of who says who signs people in
         self.tokens: list[str] = []
         self.heads: list[str] = []
         self._refusing = ""
@@ -62,13 +63,18 @@ class Accounts(Proxy):
         token = next((value for name, value in headers.items() if name.lower() == "authorization"), "")
         token = token.removeprefix("Bearer ")
         self.tokens.append(token)
-        host, port = self._urls.get(self._account(token) or "", self._refusing).removeprefix("http://").split(":")
+        host, port = self._target(first, token).removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         # The host stays as it was asked for: what the platform names for uploads is to lead here.
         kept = [line for line in lines if line and not line.lower().startswith("connection:")]
         writer.write("\r\n".join([first, *kept, "Connection: close", "", ""]).encode("latin-1") + body)
         await writer.drain()
         return reader, writer
+
+    def _target(self, first: str, token: str) -> str:
+        if "/1/authinfo.yaml" in first and self.authinfo:
+            return self.authinfo
+        return self._urls.get(self._account(token) or "", self._refusing)
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:

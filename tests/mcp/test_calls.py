@@ -14,6 +14,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from ivcap_mcp.server import IvcapServer, build_server
+from ivcap_mcp.submissions import submission
 from tests.mcp.clients import Told, listed, text, until
 
 pytestmark = pytest.mark.anyio
@@ -193,6 +194,58 @@ async def test_get_job_reads_a_part_of_a_result(server: IvcapServer) -> None:
         lost = await client.call_tool("get_job", {"job": job, "pointer": "/echo/none"})
         assert lost.is_error
         assert "rows" in text(lost)
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ("hello", "list_jobs"),
+        ("urn:ivcap:artifact:01234567-89ab-cdef-0123-456789abcdef", "get_artifact"),
+        ("urn:ivcap:service:x", "describe_service"),
+        ("urn:test:x", "list_jobs"),
+        ("urn:ivcap:job:", "list_jobs"),
+        ("", "list_jobs"),
+        ("\u202eevil\n" * 500, "list_jobs"),
+    ],
+)
+async def test_what_is_no_job_at_all_is_told_what_a_jobs_urn_looks_like(
+    server: IvcapServer, named: str, words: str
+) -> None:
+    async with Client(server) as client:
+        for tool in ("get_job", "explain_job", "cancel_job"):
+            said = text(await client.call_tool(tool, {"job": named}))
+            assert said.startswith("invalid_input: "), said
+            assert "urn:ivcap:job:01234567" in said
+            assert words in said
+            assert len(said) < 600
+
+
+async def test_the_first_messages_do_not_say_the_same_twice(server: IvcapServer) -> None:
+    told = Told()
+    async with Client(server) as client:
+        await listed(client, "rehearsal")
+        await client.call_tool("rehearsal", {"seconds": 0.6, "steps": 2}, progress_callback=told)
+    assert told.messages[0].endswith(" is scheduled")
+    assert "scheduled" not in told.messages[1:]
+
+
+@pytest.mark.parametrize("key", [None, "mine"])
+async def test_a_repeated_call_whose_job_has_vanished_gets_a_new_one(server: IvcapServer, key: str | None) -> None:
+    backend, body = server.backend, {"seconds": 0, "echo": f"vanished {key}"}
+    async with Client(server) as client:
+        await listed(client, TOOL)
+        service = backend.catalog.all()[0].service
+        # As it is after somebody emptied the directory: the journal knows a job that the platform does not.
+        before = submission(backend.ivcap.url, backend.identity, service, body, key, lasts=1)
+        backend.journal.begin(before, keyed=key is not None, resubmit=False)
+        vanished = "urn:ivcap:job:00000000-0000-4000-8000-000000000002"
+        backend.journal.ordered(before, vanished)
+        backend.note(vanished, "handle")
+        for attached in (False, True):  # the third call is attached to the second's
+            asked = {"service": TOOL, "input": body, "wait": 0} | ({"key": key} if key else {})
+            told = (await client.call_tool("run_service", asked)).structured_content
+            assert told.get("attached", False) is attached
+            assert told["job"] != vanished
 
 
 async def test_get_job_says_that_a_job_is_unknown(server: IvcapServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from ivcap_client import __version__
 from ivcap_client.platform import stop_platform
 from ivcap_mcp import examples
+from ivcap_mcp.cli.bar import Bar
 from ivcap_mcp.cli.main import COMMANDS
 
 REHEARSAL = str(examples.path("rehearsal.py"))
@@ -264,3 +266,22 @@ def test_a_platform_is_served_and_stopped_from_another_terminal(tmp_path: Path) 
     rest, _ = process.communicate(timeout=30)
     assert process.returncode == 0, rest
     assert "no platform is running" in ivcap_mcp("platform", "--stop", *where).stdout
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80])
+def test_the_progress_bar_stays_on_its_line_and_says_where_it_cut(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for total in (None, 100.0):
+        out = Terminal()
+        with Bar("co2_trend", out) as bar:
+            bar.show(40, total, "Fetching urn:ivcap:artifact:5dac3d4f-1111-2222-3333-444444444444 and\nmore of it " * 3)
+        drawn = out.getvalue().split("\x1b[K")[1].rstrip("\r")
+        assert len(drawn) < columns
+        assert drawn.endswith("…")
+        assert "\n" not in drawn

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mcp import Client
 
 from ivcap_client import LocalIVCAP
-from ivcap_mcp.explain import differences, nearest
+from ivcap_mcp.endings import ending
+from ivcap_mcp.explain import NAMED, WRONG, differences, nearest, ranked
 from ivcap_mcp.server import IvcapServer
 from tests.mcp.clients import listed, text
 
@@ -51,6 +52,75 @@ def test_the_nearest_input_is_the_one_with_the_fewest_differences_and_of_equal_o
     assert found[0] == "near"
     assert [one.at for one in found[1]] == ["/b"]
     assert nearest({"a": 1}, []) is None
+
+
+def places(failed: Any, worked: Any, error: str, wrong: tuple[str, ...] = ()) -> list[str]:
+    return [one.at for one in ranked(differences(failed, worked), error, wrong)]
+
+
+def test_a_wrong_value_comes_before_an_optional_field_that_was_left_out() -> None:
+    worked = {"harmonics": 3, "series": "urn:ivcap:artifact:good"}
+    assert places({"series": "urn:ivcap:artifact:bad"}, worked, "not a CSV file in UTF-8") == ["/series", "/harmonics"]
+
+
+def test_what_the_error_names_comes_first_then_what_the_schema_refuses_then_types_then_values() -> None:
+    failed = {"only": 1, "value": 2, "kind": "2", "wrong": -1, "named_field": 7, "quoted": "Mauna Loa", "size_x": {}}
+    worked = {"gone": 1, "value": 3, "kind": 2, "wrong": 1, "named_field": 8, "quoted": "Cape Grim", "size_x": {"a": 1}}
+    error = "named_field must be even; no station 'Mauna Loa'"
+    found = list(ranked(differences(failed, worked), error, ["/wrong"]))
+    assert [one.at for one in found] == [
+        "/named_field", "/quoted", "/wrong", "/kind", "/value", "/only", "/gone", "/size_x/a",
+    ]  # fmt: skip
+    assert [one.why for one in found[:4]] == [NAMED, NAMED, WRONG, ""]
+    assert found[0].told("there")["why"] == NAMED
+
+
+def test_a_missing_field_is_named_by_an_error_only_where_the_error_means_the_field() -> None:
+    failed, worked = {"b": 1}, {"b": 2, "input": {}}
+    assert places(failed, worked, "the input was refused, as asked") == ["/b", "/input"]
+    assert places(failed, worked, "input: Field required") == ["/input", "/b"]
+    assert places(failed, worked, "`sub_job` needs `input`") == ["/input", "/b"]
+
+
+@given(JSON, JSON, st.text(max_size=5))
+def test_ranking_loses_and_adds_no_difference(one: Any, other: Any, error: str) -> None:
+    found = list(differences(one, other))
+    assert sorted(each.at for each in ranked(found, error)) == sorted(each.at for each in found)
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "again"),
+    [
+        ("cancelled on request", "ended on request", True),
+        ("the job did not end within its 3600 s", "deadline", False),
+        ("the local platform was killed while this job ran", "never run twice", True),
+        ("the process of co2 ended (exit code 9) while this job ran", "own process ended", False),
+        ("the service could not be started: no such file", "repaired", True),
+        ("something else", "once more", True),
+    ],
+)
+def test_each_end_the_platform_makes_has_advice_of_its_own(error: str, words: str, again: bool) -> None:
+    found = ending("error", error)
+    assert words in found.advice
+    assert found.again is again
+    assert ending("failed", error, "ValueError").advice.startswith("The service did not accept")
+
+
+async def test_a_cancelled_job_is_explained_as_that_and_nothing_is_compared(server: IvcapServer) -> None:
+    async with Client(server) as client:
+        await listed(client, "rehearsal")
+        assert not (await client.call_tool("rehearsal", {"seconds": 0})).is_error
+        asked = {"service": "rehearsal", "input": {"outcome": "hang"}, "wait": 0}
+        job = (await client.call_tool("run_service", asked)).structured_content["job"]
+        assert (await client.call_tool("cancel_job", {"job": job})).structured_content["cancelled"]
+        told = await client.call_tool("explain_job", {"job": job})
+        got = await client.call_tool("get_job", {"job": job})
+    found = told.structured_content
+    assert "ended on request" in found["advice"]
+    assert "rying again" not in found["advice"]
+    assert "compared" not in found
+    assert found["next"]["arguments"]["resubmit"] is True
+    assert "ended on request" in text(got)
 
 
 def test_comparing_huge_inputs_ends() -> None:

@@ -5,28 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import jwt
-import mcp_types as t
 import pytest
-from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from ivcap_client import IVCAP
 from ivcap_mcp.allowance import Allowance
-from ivcap_mcp.auth.caller import mark_of
 from ivcap_mcp.auth.exchange import Exchange, ExchangeSeats
-from ivcap_mcp.auth.oauth import OAuthGate, Rules
-from ivcap_mcp.auth.seat import PassThroughSeats, Seats
-from ivcap_mcp.http import group_app
+from ivcap_mcp.auth.seat import Seats
 from ivcap_mcp.settings import Settings
-from tests.mcp.accounts import Accounts, platforms
+from tests.mcp.accounts import platforms
 from tests.mcp.clients import http_client, listed, text
-from tests.mcp.hosting import app_hosted
+from tests.mcp.grouped import Group, called, group, job_of, mark
 from tests.mcp.issuing import Issuer, issuing
 from tests.mcp.tasking import Tasking, ask, ended, started
 
@@ -36,7 +28,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning"),
 ]
 
-ME = "http://127.0.0.1/mcp"
 TOOL = "plain"
 SECRET = "a word that only Anna's data hold"
 
@@ -53,69 +44,10 @@ def issuer() -> Iterator[Issuer]:
         yield found
 
 
-@dataclass
-class Group:
-    """A server for a group: its address, its issuer, and the deployment behind it."""
-
-    url: str
-    issuer: Issuer
-    accounts: Accounts
-    door: Any
-
-    def token(self, user: str, **claims: Any) -> str:
-        return self.issuer.token(user, ME, **claims)
-
-    @asynccontextmanager
-    async def client(self, user: str, mode: str) -> AsyncIterator[Client]:
-        async with http_client(self.url, self.token(user), mode) as client:
-            yield client
-
-
-@asynccontextmanager
-async def group(
-    urls: dict[str, str],
-    issuer: Issuer,
-    settings: Settings,
-    seats: Callable[[Callable[..., IVCAP]], Seats] = PassThroughSeats,
-    audience: str = ME,
-    **options: Any,
-) -> AsyncIterator[Group]:
-    def account(token: str) -> str | None:
-        try:
-            claims = issuer.claims(token)
-        except (jwt.PyJWTError, KeyError):
-            return None
-        return str(claims["sub"]) if claims["aud"] == audience else None
-
-    async with AsyncExitStack() as stack:
-        accounts = await stack.enter_async_context(Accounts(urls, account).listening())
-
-        def connect(auth: Any = None) -> IVCAP:
-            return IVCAP(accounts.url, auth=auth)
-
-        door = group_app(seats(connect), OAuthGate(Rules(issuer.url, ME)), settings, secret="s" * 32, **options)
-        url = await stack.enter_async_context(app_hosted(door))
-        yield Group(url, issuer, accounts, door)
-
-
 @pytest.fixture
 async def shared(urls: dict[str, str], issuer: Issuer, brief: Settings) -> AsyncIterator[Group]:
     async with group(urls, issuer, dataclasses.replace(brief, new_job=0.1)) as found:
         yield found
-
-
-def job_of(result: t.CallToolResult) -> str:
-    """The job of an answer."""
-    assert result.meta is not None, text(result)
-    return str(result.meta["ivcap/job"])
-
-
-async def called(client: Client, tool: str, **given: Any) -> str:
-    """What a model reads, whether it worked or not."""
-    try:
-        return text(await client.call_tool(tool, given))
-    except MCPError as error:
-        return f"{error.error.code}: {error.error.message}"
 
 
 async def test_nothing_of_one_user_is_seen_by_another_whatever_they_try(shared: Group, mode: str) -> None:
@@ -238,10 +170,6 @@ async def test_an_upload_address_is_its_owners(shared: Group) -> None:
     assert bert.status_code == 404
     assert moved.status_code in (401, 404)
     assert sent.status_code == 201, sent.text
-
-
-def mark(shared: Group, user: str) -> str:
-    return mark_of("\n".join(("oauth", shared.issuer.url, user, "")))
 
 
 async def test_what_is_kept_on_disk_is_apart_and_holds_no_token(shared: Group, brief: Settings) -> None:

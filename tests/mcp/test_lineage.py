@@ -18,7 +18,7 @@ from ivcap_client.aspect import AspectRecord
 from ivcap_mcp import Settings, build_server
 from ivcap_mcp.lineage import Walk
 from ivcap_mcp.server import IvcapServer
-from ivcap_mcp.statements import ASKED, NAMED, PRODUCED, RAN, USED, Edge, edges_of, joined, urns_in
+from ivcap_mcp.statements import ASKED, NAMED, PRODUCED, RAN, USED, Edge, edges_of, edges_of_result, joined, urns_in
 from tests.mcp.clients import listed, text
 
 pytestmark = pytest.mark.anyio
@@ -51,19 +51,19 @@ ART, JOB, ORDER, SERVICE = urn("artifact", 1), urn("job", 2), urn("order", 3), u
     ],
 )
 def test_all_known_spellings_are_understood(
-    form: str, entity: str, name: str, content: Mapping[str, Any], edges: list[tuple[str, str, str]]
+    form: str, entity: str, name: str, content: Mapping[str, Any], edges: list[tuple[str, str, str]], tmp_path: Path
 ) -> None:
     record = AspectRecord(urn("aspect", 5), entity, form.format(name), content)
-    found = edges_of(Aspect(None, record))  # type: ignore[arg-type]  # nothing is asked of the platform
+    found = edges_of(Aspect(LocalIVCAP(tmp_path), record))  # nothing is asked of it
     assert [(edge.subject, edge.relation, edge.object) for edge in found] == edges
     assert all(record.id in edge.source for edge in found)
 
 
 @pytest.mark.parametrize("content", [None, [], "x", {"artifact": 7}, {"used": 3, "products": 4}, {"products": [[]]}])
-def test_statements_that_make_no_sense_say_nothing(content: Any) -> None:
+def test_statements_that_make_no_sense_say_nothing(content: Any, tmp_path: Path) -> None:
     for name in ("artifact-usedBy-order.1", "order-produced-artifact.1", "job.2"):
         record = AspectRecord(urn("aspect", 5), "urn:test:x:1", f"urn:ivcap:schema:{name}", content)
-        assert edges_of(Aspect(None, record)) == []  # type: ignore[arg-type]
+        assert edges_of(Aspect(LocalIVCAP(tmp_path), record)) == []
 
 
 def test_urns_are_found_anywhere_in_a_value() -> None:
@@ -178,6 +178,13 @@ async def test_a_sub_job_and_the_job_that_asked_for_it_are_linked(server: IvcapS
     for answer in (up, down):
         edges = {(edge["from"], edge["relation"], edge["to"]) for edge in answer.structured_content["edges"]}
         assert (parent, ASKED, sub) in edges
+
+
+def test_of_what_a_result_names_only_jobs_were_asked_for() -> None:
+    aspect, sub, given = urn("aspect", 6), urn("job", 7), urn("artifact", 8)
+    result = {"aspect": aspect, "sub": sub, "made": ART, "job": JOB, "of": given}
+    found = {(edge.relation, edge.object) for edge in edges_of_result(JOB, result, [given])}
+    assert found == {(NAMED, aspect), (ASKED, sub), (NAMED, ART)}
 
 
 async def test_nothing_known_is_said_plainly(server: IvcapServer) -> None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import httpx2
 import mcp_types as t
 import pytest
 from mcp import Client
@@ -211,9 +212,12 @@ async def test_streams_that_are_cut_off_leave_nothing_behind(server: IvcapServer
         await server.backend.ivcap.job(job, await service_of(server.backend.ivcap, job)).cancel_async()
 
 
-async def test_a_stateless_server_keeps_nothing_of_an_older_clients_subscription(server: IvcapServer) -> None:
+async def test_a_stateless_server_refuses_an_older_clients_subscription_that_it_could_not_keep(
+    server: IvcapServer,
+) -> None:
     async with hosted(server, stateless=True) as url, client_at(url, "legacy") as client:
-        await client.session.subscribe_resource(await an_aspect(client))
+        with pytest.raises(MCPError, match="keeps no sessions"):
+            await client.session.subscribe_resource(await an_aspect(client))
         await nothing_left(server)
 
 
@@ -233,3 +237,37 @@ async def an_aspect(client: Client) -> str:
 
 async def service_of(ivcap: IVCAP, job: str) -> str:
     return str((await ivcap.get_job_async(job)).service)
+
+
+async def test_nothing_is_followed_for_a_client_that_stopped_reading_and_it_goes_on_when_it_reads_again(
+    server: IvcapServer,
+) -> None:
+    ivcap = server.backend.ivcap
+    made = await ivcap.add_aspect_async(f"urn:test:{uuid.uuid4()}", {"a": 1}, schema=SCHEMA)
+    async with hosted(server) as url, httpx2.AsyncClient(timeout=60) as http:
+        headers = {"accept": "application/json, text/event-stream"}
+
+        async def post(method: str, params: dict[str, Any], number: int | None = None) -> httpx2.Response:
+            body = {"jsonrpc": "2.0", "method": method, "params": params} | ({"id": number} if number else {})
+            return await http.post(url, json=body, headers=headers)
+
+        hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+        headers["mcp-session-id"] = (await post("initialize", hello, 1)).headers["mcp-session-id"]
+        await post("notifications/initialized", {})
+
+        async def heard(stream: httpx2.Response) -> str:
+            async for line in stream.aiter_lines():
+                if "resources/updated" in line:
+                    return line
+            return ""
+
+        async with http.stream("GET", url, headers=headers) as stream:
+            assert (await post("resources/subscribe", {"uri": made.urn}, 2)).status_code == 200
+            await until(lambda: server.followers.followed, "the follower")
+            assert stream.status_code == 200
+        await until(lambda: not server.followers.followed, "the end of following for nobody")
+        await ivcap.retract_aspect_async(made.urn)
+        async with http.stream("GET", url, headers=headers) as stream:
+            with anyio.fail_after(30):
+                assert made.urn in await heard(stream)
+        await nothing_left(server)

@@ -1,7 +1,8 @@
 """A tool that speaks the service contract with the standard library only: an outside party that starts in no time.
 
 What a job does is in its request: `{"do": "echo" | "sleep" | "die" | "hang" | "none" | "large" | "value" | "boom" |
-"events" | "environment" | "ask" | "asks", …}`. PLAIN_TOOL in the environment spoils the start: `exit`, `deaf`.
+"events" | "environment" | "ask" | "asks", …}`.
+PLAIN_TOOL in the environment spoils the start: `exit`, `deaf`; or makes it `two` tools.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 BASE = os.environ.get("IVCAP_BASE_URL", "")
 SCHEMA = {"type": "object", "properties": {"do": {"type": "string"}}, "required": ["do"]}
+TWO = os.environ.get("PLAIN_TOOL") == "two"
 DONE: dict[str, tuple[int, str, bytes]] = {}
 
 
@@ -124,10 +126,14 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/_healtz":
             self.answer(200, "application/json", b'{"version": "1"}')
-        elif self.path == "/":
+        elif self.path == "/openapi.json" and TWO:
+            posts: dict[str, Any] = {path: {"post": {}} for path in ("/", "/other")}
+            paths = {**posts, "/jobs/{job_id}": {"get": {}}, "/other/jobs/{job_id}": {"get": {}}}
+            self.answer(200, "application/json", json.dumps({"paths": paths}).encode())
+        elif self.path == "/" or (TWO and self.path == "/other"):
             tool = {
                 "$schema": "urn:sd-core:schema.ai-tool.1",
-                "name": "plain",
+                "name": "plain" if self.path == "/" else "other_one",
                 "fn_schema": SCHEMA,
                 "description": "A tool.",
             }
@@ -144,6 +150,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         job = self.headers["job-id"].rpartition(":")[2]
+        asked = {**asked, "path": self.path} if TWO and asked.get("do") == "echo" else asked
         if "do" not in asked:
             detail = [{"type": "missing", "loc": ["body", "do"], "msg": "Field required"}]
             self.answer(422, "application/json", json.dumps({"detail": detail}).encode())

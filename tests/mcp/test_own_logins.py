@@ -1,0 +1,235 @@
+"""Each caller's own login at the platform: asked for once, kept encrypted, used for its owner alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import re
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import jwt
+import mcp_types as t
+import pytest
+from mcp import Client
+from mcp.client.context import ClientRequestContext
+
+from ivcap_client import IVCAP
+from ivcap_mcp.auth.logins import LoginSeats, SealedLogin
+from ivcap_mcp.auth.sealing import Seal
+from ivcap_mcp.auth.tickets import Ticket, Tickets
+from ivcap_mcp.settings import Settings
+from tests.client.identity_provider import KEY, Person, Provider, providing
+from tests.mcp.accounts import platforms
+from tests.mcp.clients import http_client, listed, text, until
+from tests.mcp.grouped import Group, called, group
+from tests.mcp.issuing import issuing
+
+pytestmark = pytest.mark.anyio
+
+TOOL = "plain"
+ANNA, BERT = Person(sub="anna", email="anna@example.org"), Person(sub="bert", email="bert@example.org")
+
+
+@pytest.fixture(scope="module")
+def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with platforms(tmp_path_factory.mktemp("accounts")) as found:
+        yield found
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with providing() as found:
+        yield found
+
+
+@pytest.fixture
+async def shared(urls: dict[str, str], provider: Provider, brief: Settings) -> AsyncIterator[Group]:
+    def account(token: str) -> str | None:
+        """As the platform: a token of its own provider that has not ended."""
+        if provider.access.get(token, 0) <= time.time():
+            return None
+        told = jwt.decode(token, KEY.public_key(), algorithms=["RS256"], options={"verify_aud": False})
+        return str(told["sub"])
+
+    def seats(connect: Callable[..., IVCAP]) -> LoginSeats:
+        return LoginSeats(connect, lambda mark: brief.state_dir / "users" / mark, "s" * 32)
+
+    with issuing() as issuer:
+        async with group(urls, issuer, dataclasses.replace(brief, new_job=0.1), seats, account=account) as found:
+            found.accounts.authinfo = provider.url
+            yield found
+
+
+def client_of(shared: Group, user: str, mode: str = "2026-07-28", **options: Any) -> Any:
+    return http_client(shared.url, shared.token(user, email=f"{user}@example.org"), mode, **options)
+
+
+def address_in(said: str) -> str:
+    found = re.search(r"http://127\.0\.0\.1:\d+/connect/[\w-]+", said)
+    assert found is not None, said
+    return found[0]
+
+
+async def opened(url: str) -> tuple[str, str]:
+    """The person opens the address and begins: the page that waits, and where it is."""
+    async with httpx.AsyncClient(timeout=20) as http:
+        first = await http.get(url)
+        assert first.status_code == 200, first.text
+        assert "script" not in first.text
+        assert "default-src 'none'" in first.headers["content-security-policy"]
+        begun = await http.post(url)
+        assert begun.status_code == 303, begun.text
+        where = str(httpx.URL(url).join(begun.headers["location"]))
+        return (await http.get(where)).text, where
+
+
+async def shown(where: str) -> str:
+    async with httpx.AsyncClient(timeout=20) as http:
+        return html.unescape((await http.get(where)).text)
+
+
+async def signed_in(shared: Group, provider: Provider, client: Client, person: Person) -> None:
+    said = await called(client, "list_artifacts")
+    assert "sign_in_needed" in said
+    page, where = await opened(address_in(said))
+    assert provider.last_code in page
+    provider.confirm(person)
+
+    async def over() -> bool:
+        return "Connected" in await shown(where)
+
+    await until(over, "the page telling that it is done")
+
+
+async def test_a_caller_signs_in_once_and_the_platform_sees_them(shared: Group, provider: Provider, mode: str) -> None:
+    async with client_of(shared, "anna", mode) as anna, client_of(shared, "bert", mode) as bert:
+        assert {"list_artifacts"} <= {tool.name for tool in (await anna.list_tools()).tools}
+        await signed_in(shared, provider, anna, ANNA)
+        await listed(anna, TOOL)
+        assert "anna" in text(await anna.call_tool(TOOL, {"do": "echo", "message": "anna"}))
+        assert "sign_in_needed" in await called(bert, "list_jobs"), "Anna's login is not Bert's"
+        await signed_in(shared, provider, bert, BERT)
+        await listed(bert, TOOL)
+    told = [jwt.decode(one, options={"verify_signature": False}) for one in shared.accounts.tokens if one]
+    assert {claims["sub"] for claims in told} == {"anna", "bert"}
+    async with client_of(shared, "anna", mode) as again:
+        assert "sign_in_needed" not in await called(again, "list_jobs")
+
+
+async def test_a_login_that_ended_is_renewed_without_asking_anybody(shared: Group, provider: Provider) -> None:
+    async with client_of(shared, "anna") as anna:
+        await signed_in(shared, provider, anna, ANNA)
+        provider.expire()
+        assert "not_authorised" not in await called(anna, "list_artifacts")
+        assert provider.renewals == 1
+        provider.revoke()
+        await called(anna, "list_artifacts")
+        assert "sign_in_needed" in await called(anna, "list_artifacts"), "what cannot be renewed is asked for again"
+
+
+@asynccontextmanager
+async def showing(
+    shared: Group, mode: str, act: Callable[[str], Any], action: str = "accept"
+) -> AsyncIterator[tuple[Client, list[str]]]:
+    """A client that shows addresses; its person does what they are told."""
+    asked: list[str] = []
+
+    async def show(context: ClientRequestContext, params: t.ElicitRequestParams) -> t.ElicitResult:
+        assert isinstance(params, t.ElicitRequestURLParams)
+        asked.append(params.url)
+        await act(params.url)
+        return t.ElicitResult(action=action)  # type: ignore[arg-type]
+
+    async with client_of(shared, "anna", mode, elicitation_callback=show) as client:
+        yield client, asked
+
+
+async def test_a_client_that_shows_addresses_is_given_one_and_the_call_goes_on(
+    shared: Group, provider: Provider, mode: str
+) -> None:
+    async def act(url: str) -> None:
+        await opened(url)
+        # The person still types when the client says that the address was opened.
+        threading.Timer(0.3, provider.confirm, [ANNA]).start()
+
+    async with showing(shared, mode, act) as (client, asked):
+        result = await client.call_tool("list_artifacts", {})
+        assert not result.is_error, text(result)
+        await client.call_tool("list_artifacts", {})
+        assert len(asked) == 1
+
+
+async def test_who_declines_is_not_asked_on(shared: Group, mode: str) -> None:
+    async def act(url: str) -> None: ...
+
+    async with showing(shared, mode, act, "decline") as (client, asked):
+        assert "sign_in_declined" in await called(client, "list_artifacts")
+        assert len(asked) == 1
+
+
+async def test_the_login_of_somebody_else_is_not_taken(shared: Group, provider: Provider) -> None:
+    """An address sent on to another person must not tie their account to the sender's assistant."""
+    async with client_of(shared, "anna") as anna:
+        page, where = await opened(address_in(await called(anna, "list_artifacts")))
+        assert "Compare" in page
+        provider.confirm(BERT)
+
+        async def over() -> bool:
+            return "Not connected" in await shown(where)
+
+        await until(over, "the page telling that it was refused")
+        assert "you signed in as bert@example.org, but this is for anna@example.org" in await shown(where)
+        assert "sign_in_needed" in await called(anna, "list_artifacts")
+
+
+async def test_a_sign_in_that_is_declined_is_told_on_the_page(shared: Group, provider: Provider) -> None:
+    async with client_of(shared, "anna") as anna:
+        _, where = await opened(address_in(await called(anna, "list_artifacts")))
+    provider.decline()
+
+    async def over() -> bool:
+        return "declined" in await shown(where)
+
+    await until(over, "the page telling that it was declined")
+
+
+async def test_what_is_kept_is_encrypted_and_bound_to_its_owner(
+    shared: Group, provider: Provider, brief: Settings
+) -> None:
+    async with client_of(shared, "anna") as anna:
+        await signed_in(shared, provider, anna, ANNA)
+    (file,) = (brief.state_dir / "users").rglob("*.sealed")
+    data = file.read_bytes()
+    assert not any(word in data for word in (b"anna", b"refresh", b"eyJ"))
+    assert file.stat().st_mode & 0o777 == 0o600
+    owner = file.parent.name
+
+    def kept(mark: str, secret: str) -> Any:
+        return SealedLogin(file.parent, shared.accounts.url, Seal(secret, "logins"), mark).load()
+
+    assert kept(owner, "s" * 32).subject == "anna"
+    assert kept(owner, "t" * 32) is None, "without the secret it is noise"
+    assert kept("0" * 32, "s" * 32) is None, "in another's place it is noise"
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert kept(owner, "s" * 32) is None
+
+
+@pytest.mark.parametrize("path", ["", "x", "AAAA", "é", "a" * 20_000])
+async def test_an_address_that_was_made_up_leads_nowhere(shared: Group, path: str) -> None:
+    async with httpx.AsyncClient(timeout=20) as http:
+        url = shared.url.replace("/mcp", f"/connect/{path}")
+        assert (await http.get(url)).status_code == 404
+        assert (await http.post(url)).status_code == 404
+
+
+def test_an_address_ends_and_is_good_for_replicas_with_the_same_secret_only() -> None:
+    ticket = Ticket("m" * 32, "Anna", "", 1e12)
+    written = Tickets("s" * 32).written(ticket)
+    assert Tickets("s" * 32).read(written) == ticket
+    assert Tickets("t" * 32).read(written) is None
+    assert Tickets("s" * 32).read(Tickets("s" * 32).written(dataclasses.replace(ticket, until=1.0))) is None
