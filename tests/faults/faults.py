@@ -88,7 +88,8 @@ async def stalled_midway(line: Line, asked: Asked, writer: Writer) -> None:
 async def expired(line: Line, asked: Asked, writer: Writer) -> None:
     """The credential that the client began with is not accepted any more."""
     if asked.headers.get("authorization") == "Bearer renewed":
-        writer.write((await line.forward(asked)).sent())
+        found = await line.forward(asked)
+        writer.write(replace(found, headers={**found.headers, "connection": "close"}).sent())
         await writer.drain()
         return
     await status(401, b"")(line, asked, writer)
