@@ -40,6 +40,7 @@ from tests.faults.operations import (
     Things,
     own_service,
 )
+from tests.faults.operations_kept import PREPARED, prepare
 
 TOKEN = "a-token-that-nobody-may-see"
 LONG = 120.0
@@ -175,6 +176,7 @@ class Ground:
         artifact.add_metadata({"kept": True}, schema="urn:faults:schema:kept.1")
         aspect = self.direct.add_aspect("urn:faults:read", {"kept": True}, schema="urn:faults:schema:kept.1")
         archive = self.direct.upload_tar_artifact([TarMember.from_bytes(DATA, "a.bin", mtime=0)], name="kept.tgz")
+        prepare(self.direct)
         file = self.folder / "known.bin"
         file.write_bytes(DATA)
         self.direct.upload_artifact(file_path=file)
@@ -201,6 +203,8 @@ class Ground:
             artifact = self.direct.create_artifact(name=f"{name}.bin", size=len(DATA)).urn
         if trial.operation in DELETES:
             self.direct.create_service(id=own_service(name), **DEFINITION)
+        if trial.operation in PREPARED:
+            PREPARED[trial.operation](self.direct, name)
         # A fault that stays keeps a job from being followed for as long as somebody is willing to wait.
         patience = PATIENCE if kind is None or trial.once or kind.auth == "renewable" else 1.0
         # A stream that stalls is one on which nothing happens, for half of what is left.
