@@ -26,8 +26,8 @@ from ivcap_mcp.catalog_cache import CatalogCache
 from ivcap_mcp.changes import Changes
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.request import Request
-from ivcap_mcp.results import is_little
 from ivcap_mcp.settings import Settings
+from ivcap_mcp.shortening import is_little
 from ivcap_mcp.submissions import Journal, Submission
 from ivcap_mcp.text import one_line
 from ivcap_mcp.uploads import HandOffs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ivcap_mcp.rendering import rendered
-from ivcap_mcp.results import fitted
+from ivcap_mcp.shortening import fitted
 
 
 def fit(told: dict[str, Any], part: str, most: int) -> dict[str, Any]:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from tusclient.uploader.uploader import Uploader
 
 CHUNK = 8 * MIB
+MOST_CHUNK = 64 * MIB
+QUICK = 2.0
+"""Seconds within which a chunk must be gone for the next one to be larger."""
 WHAT = "upload artifact"
 _PASSING = frozenset({408, 409, 423, 425, 429, 500, 502, 503, 504})
 """Refusals after which the upload goes on; 423 is a server that still holds the lock of a line that broke."""
@@ -48,6 +51,7 @@ async def upload(
     size: int | None,
     offset: int = 0,
     chunk: int = CHUNK,
+    most: int = 0,
     retries: int = 5,
     delay: float | None = None,
     progress: Progress | None = None,
@@ -63,6 +67,8 @@ async def upload(
         size: Bytes in all; `None`: not known, the platform is told with the last chunk.
         offset: Bytes that have arrived before.
         chunk: Bytes of one PATCH.
+        most: Bytes to which a PATCH of what can be rewound may grow while the line is good: each costs the platform a
+            moment of its own. 0: it does not grow.
         retries: Failures in a row that are borne before the upload gives up.
         delay: Seconds between a failure and the next try; `None`: growing pauses, by the port's policy.
         progress: Told the bytes that arrived, and `size`.
@@ -75,11 +81,12 @@ async def upload(
         InvalidInput: The stream has fewer bytes than `size`.
         ProtocolError: The platform's offset is not one we could have reached.
     """
-    line = _Line(port, href, chunk)
+    line = _Line(port, href)
     # A stream that cannot be rewound is sent from memory, one chunk at a time; others straight from where they lie.
     held = Held(stream) if size is None or not is_seekable(stream) else None
     start = 0 if held else stream.tell() - offset
     total, told, failures, furthest = size, size is not None, 0, offset
+    usual = chunk
     while total is None or not told or offset < total:
         if held is not None:
             most = chunk if size is None else min(chunk, size - offset)
@@ -91,10 +98,11 @@ async def upload(
         else:
             file, base, end = stream, -start, total or 0
         reach = min(offset + chunk, end)
+        began = port.now()
         try:
-            reached = await port.exchange(line.patch, file, base, offset, end, None if told else total, not told)
+            reached = await port.exchange(line.patch, chunk, file, base, offset, end, None if told else total, not told)
         except (IvcapConnectionError, IvcapTimeout, IvcapApiError) as error:
-            failures += 1
+            failures, chunk = failures + 1, usual
             if failures > retries or not await _may_pass(port, line, error, failures, delay):
                 raise
             reached = await _arrived(port, line, error)
@@ -106,6 +114,8 @@ async def upload(
             if not offset < reached <= reach and not offset == reached == end == total:
                 raise ProtocolError(f"could not {WHAT}: the platform's Upload-Offset went from {offset} to {reached}")
             told = told or reached == total
+            if held is None and reached == reach and port.now() - began < QUICK:
+                chunk = max(chunk, min(2 * chunk, most))
         # Only what never arrived before is progress: a platform that forgets must not keep us for ever.
         failures, furthest = (0, reached) if reached > furthest else (failures, furthest)
         offset = reached
@@ -157,28 +167,30 @@ async def resume_offset(port: Port, href: str) -> int:
 
     Source: tus 1.0.0, "Core protocol", HEAD.
     """
-    return await port.exchange(_Line(port, href, CHUNK).head)
+    return await port.exchange(_Line(port, href).head)
 
 
 class _Line:
     """The upload's requests, made by tuspy and sent by the port."""
 
-    def __init__(self, port: Port, href: str, chunk: int) -> None:
-        self._port, self._href, self._chunk = port, href, chunk
+    def __init__(self, port: Port, href: str) -> None:
+        self._port, self._href = port, href
         self.refused: Request | None = None
 
     def head(self) -> int:
         reply = self._sent(Request("HEAD", self._href, headers={"tus-resumable": "1.0.0"}, what="resume upload"))
         return _offset(reply)
 
-    def patch(self, file: IO[bytes], base: int, offset: int, end: int, total: int | None, open_ended: bool) -> int:
+    def patch(
+        self, chunk: int, file: IO[bytes], base: int, offset: int, end: int, total: int | None, open_ended: bool
+    ) -> int:
         """Send the chunk at `offset` from a file whose byte 0 is number `base` of the artifact."""
-        uploader = self._uploader(file, end - base)
+        uploader = self._uploader(file, end - base, chunk)
         uploader.offset = offset - base
         request = _tus_request(uploader)
         headers = {name.lower(): value for name, value in request._request_headers.items()}
         headers["upload-offset"] = str(offset)
-        length = min(self._chunk, end - offset)
+        length = min(chunk, end - offset)
         headers["content-length"] = str(length)
         if total is not None and offset + length == total:
             headers["upload-length"] = str(total)
@@ -197,7 +209,7 @@ class _Line:
             raise error_for(request.what, reply, prepared, local=local, retry_after=retry_after(reply.headers))
         return reply
 
-    def _uploader(self, file: IO[bytes], size: int) -> Uploader:
+    def _uploader(self, file: IO[bytes], size: int, chunk: int) -> Uploader:
         from tusclient.uploader.uploader import Uploader
 
         class PortUploader(Uploader):
@@ -212,7 +224,7 @@ class _Line:
             def get_offset(self) -> int:
                 return 0
 
-        return PortUploader(file_stream=file, url=self._href, chunk_size=self._chunk)
+        return PortUploader(file_stream=file, url=self._href, chunk_size=chunk)
 
 
 def _tus_request(uploader: Uploader) -> Any:

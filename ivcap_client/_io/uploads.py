@@ -173,11 +173,17 @@ async def _send(
             stream,
             size=size,
             chunk=_chunk(asked),
+            most=_most(asked),
             retries=asked.retries,
             delay=asked.retry_delay,
             progress=asked.progress,
         )
     return await _kept(port, record, sent)
+
+
+def _most(asked: Upload) -> int:
+    """Bytes to which a request may grow: who says how large they are gets just that."""
+    return tus.MOST_CHUNK if asked.chunk_size == tus.CHUNK else 0
 
 
 def _chunk(asked: Upload) -> int:
@@ -228,6 +234,7 @@ async def fill(
         size=size,
         offset=offset,
         chunk=_chunk(how),
+        most=_most(how),
         retries=how.retries,
         delay=how.retry_delay,
         progress=how.progress,

@@ -16,7 +16,8 @@ from ivcap_client.job import JOB_SCHEMA
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.request import Request
-from ivcap_mcp.results import answer, fitted
+from ivcap_mcp.results import answer
+from ivcap_mcp.shortening import fitted
 from ivcap_mcp.text import clip, stripped
 from ivcap_mcp.tools.builtin import CURSOR, LIMIT, MAX_BYTES, READS, Builtin, output, schema, text
 from ivcap_mcp.tools.services import known

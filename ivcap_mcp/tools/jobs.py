@@ -14,7 +14,8 @@ from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError, tool_error
 from ivcap_mcp.ordering import BY_CONTENT
 from ivcap_mcp.request import Request
-from ivcap_mcp.results import answer, fitted_in_time, next_call, pointed, window
+from ivcap_mcp.results import answer, next_call, pointed, window
+from ivcap_mcp.shortening import fitted_in_time
 from ivcap_mcp.tools.builtin import READS, Builtin, output, schema, text
 
 MOST_JOBS = 20

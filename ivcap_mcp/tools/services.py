@@ -14,7 +14,8 @@ from ivcap_mcp.errors import ToolError
 from ivcap_mcp.finding import find
 from ivcap_mcp.inputs import request_for
 from ivcap_mcp.request import Request
-from ivcap_mcp.results import answer, fitted, next_call
+from ivcap_mcp.results import answer, next_call
+from ivcap_mcp.shortening import fitted
 from ivcap_mcp.text import clip
 from ivcap_mcp.tools.builtin import CURSOR, LIMIT, MAX_BYTES, READS, RUNS, Builtin, output, schema, text
 

@@ -135,6 +135,17 @@ def test_upload_delivers_every_byte_once_whatever_is_lost(
     assert all(len(data) >= done >= 0 for done in told)
 
 
+def test_requests_grow_while_the_line_is_good_and_shrink_when_it_breaks() -> None:
+    data = bytes(200)
+    store = Store(None, None, None, ("keep", 3), length=200)
+    assert send(store, io.BytesIO(data), size=200, chunk=8, most=40) == 200
+    lengths = [int(request.headers["content-length"]) for request in store.sent if request.method == "PATCH"]
+    assert lengths == [8, 16, 32, 40, 8, 16, 32, 40, 40, 5]
+    store = Store(length=200)
+    send(store, OneWay(data), size=200, chunk=8, most=40)  # what is held in memory does not grow
+    assert {int(request.headers["content-length"]) for request in store.sent} == {8}
+
+
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 16, 24])
 def test_a_stream_of_unknown_size_is_closed_with_its_length_also_at_a_chunk_s_edge(count: int) -> None:
     store = Store()
