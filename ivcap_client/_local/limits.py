@@ -25,7 +25,7 @@ def _setting(name: str, default: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """All in seconds unless the name says bytes.
+    """All in seconds unless it is said otherwise.
 
     Attributes:
         idle: Nothing has run for this long: the runner ends.
@@ -40,6 +40,9 @@ class Limits:
         handover: How long a foreground platform waits for the jobs of the runner it replaces.
         orphan: A scheduled job nobody can run is given up after this.
         keep_alive: Pause after which a silent event stream gets a comment line.
+        memory: MiB of memory that a tool's process may have for itself; 0: what the machine has.
+        files: Files, connections among them, that a tool's process may have open; 0: as many as the runner.
+        stall: An upload or a result of which nothing comes for this long is broken off.
         log_bytes: Size of a log at which it is moved aside.
     """
 
@@ -55,4 +58,7 @@ class Limits:
     handover: float = _setting("IVCAP_RUNNER_HANDOVER", 120.0)
     orphan: float = _setting("IVCAP_JOB_ORPHAN", 30.0)
     keep_alive: float = _setting("IVCAP_EVENTS_KEEP_ALIVE", 15.0)
+    memory: float = _setting("IVCAP_TOOL_MEMORY", 0.0)
+    files: float = _setting("IVCAP_TOOL_FILES", 4096.0)
+    stall: float = _setting("IVCAP_BODY_STALL", 60.0)
     log_bytes: int = 4 * 1024 * 1024

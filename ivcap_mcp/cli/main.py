@@ -15,7 +15,7 @@ from ivcap_mcp.cli import serve_options
 
 DONE, FAILED, USAGE, NO_CONNECTION = 0, 1, 2, 3
 
-COMMANDS = ("serve", "demo", "platform", "services", "tokens", "tools", "call", "login", "logout", "whoami")
+COMMANDS = ("serve", "demo", "platform", "services", "jobs", "tokens", "tools", "call", "login", "logout", "whoami")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,13 +55,8 @@ def parser() -> argparse.ArgumentParser:
     platform.add_argument("--stop", action="store_true", help="end the platform of this directory")
     _logs(platform)
 
-    services = commands.add_parser("services", help="services of the embedded platform")
-    actions = services.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, text in (("add", "remember a service"), ("remove", "forget a service"), ("list", "list services")):
-        action = actions.add_parser(name, help=text)
-        action.add_argument("--local-dir", type=Path)
-        if name != "list":
-            action.add_argument("service", metavar="PATH" if name == "add" else "NAME")
+    _services(commands.add_parser("services", help="services of the embedded platform"))
+    _jobs(commands.add_parser("jobs", help="jobs: list them, show one, print what its tool printed"))
 
     tokens = commands.add_parser("tokens", help="named tokens for a server over HTTP")
     named = tokens.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -107,6 +102,47 @@ def parser() -> argparse.ArgumentParser:
     for people in (login, whoami):
         people.add_argument("--json", action="store_true", help="JSON, for programs")
     return top
+
+
+def _services(services: argparse.ArgumentParser) -> None:
+    actions = services.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, text in (
+        ("add", "remember a service"),
+        ("remove", "forget a service"),
+        ("list", "list services"),
+        ("check", "start a service and say what is wrong or weak about it"),
+    ):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("--local-dir", type=Path)
+        if name != "list":
+            action.add_argument("service", metavar="NAME" if name == "remove" else "PATH")
+        if name == "check":
+            action.add_argument("--json", action="store_true", help="the findings as JSON")
+            action.add_argument("--offline", action="store_true", help="refuse to fetch packages")
+
+
+def _jobs(jobs: argparse.ArgumentParser) -> None:
+    actions = jobs.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, text in (("list", "the newest first"), ("show", "one job and its result"), ("logs", "its tool's output")):
+        action = actions.add_parser(name, help=text)
+        _deployment(action)
+        action.add_argument("--local-dir", type=Path, help="directory of the embedded platform")
+        if name != "list":
+            action.add_argument("job", metavar="JOB", help="URN or UUID")
+        else:
+            action.add_argument("--of", metavar="SERVICE", help="only jobs of this service: name or URN")
+            action.add_argument("--status", choices=("scheduled", "executing", "succeeded", "failed", "error"))
+            action.add_argument("--limit", type=_count, default=20, metavar="N", help="at most so many (default: 20)")
+        if name == "logs":
+            action.add_argument("--max-bytes", type=_count, default=64_000, metavar="N", help="of more, the last ones")
+        else:
+            action.add_argument("--json", action="store_true", help="JSON, for programs")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: a number from 1 on is wanted")
+    return int(text)
 
 
 def _port(text: str) -> int:
