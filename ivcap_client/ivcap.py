@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import ivcap_client
-from ivcap_client._core.port import Auth, Port, Retry, Target
+from ivcap_client._core.port import Auth, Observer, Port, Retry, Target
 from ivcap_client._faces.artifacts import Artifacts
 from ivcap_client._faces.aspects import Aspects
+from ivcap_client._faces.collections import Collections
 from ivcap_client._faces.jobs import Jobs
+from ivcap_client._faces.kept import Kept
 from ivcap_client._faces.services import Services
 from ivcap_client._io.runtime import AsyncPort, BlockingPort, Once, Transport
 from ivcap_client.auth import identity_of
@@ -26,7 +28,7 @@ logging.getLogger("ivcap_client").addHandler(logging.NullHandler())
 Content = Mapping[str, Any]
 
 
-class IVCAP(Services, Jobs, Artifacts, Aspects):
+class IVCAP(Services, Jobs, Artifacts, Aspects, Collections, Kept):
     """A platform, seen as somebody.
 
     `IVCAP()` takes its target from the environment (the table in `ivcap_client.settings`); with none it is a
@@ -43,6 +45,8 @@ class IVCAP(Services, Jobs, Artifacts, Aspects):
         proxy: URL of a proxy, instead of the environment's.
         retry: Which failures of repeatable requests are borne.
         foreign_data: Whether bytes may be fetched from another origin when the platform says they lie there.
+        observer: Is told of each request, for traces and measurements: `begin(what, method, headers)` before, and what
+            that returns after.
 
     Raises:
         ConfigError: No token for the URL, or a token without one.
@@ -71,6 +75,7 @@ class IVCAP(Services, Jobs, Artifacts, Aspects):
         proxy: str | None = None,
         retry: Retry | None = None,
         foreign_data: bool = True,
+        observer: Observer | None = None,
     ) -> None:
         chosen = connection(url, token, auth)
         if chosen.url is None:  # in a subclass, which cannot turn into a LocalIVCAP
@@ -82,6 +87,7 @@ class IVCAP(Services, Jobs, Artifacts, Aspects):
             timeout=timeout,
             retry=retry or Retry(),
             foreign_data=foreign_data,
+            observer=observer,
         )
         self.account_id = account_id
         self._options: dict[str, Any] = {"verify": verify, "proxy": proxy}
