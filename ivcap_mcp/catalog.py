@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import json
 import logging
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,7 +38,7 @@ MOST_DESCRIPTION = 2_000
 RUNS = t.ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Entry:
     """A service that is a tool.
 
@@ -268,13 +270,37 @@ class Catalog:
         for named, aspect, content in described:
             name = names[named.urn]
             kept = self._made.get(named.urn)
-            made = kept[1] if kept and kept[0] == f"{aspect.id} {name}" else _entry(name, named.urn, aspect, content)
+            if kept and kept[0] == f"{aspect.id} {name}":
+                made = kept[1]
+            elif self._settings.owner:
+                made = _known_entry(name, named.urn, aspect, content)
+            else:
+                made = _entry(name, named.urn, aspect, content)
             self._made[named.urn] = (f"{aspect.id} {name}", made)
             if isinstance(made, Entry):
                 entries.append(made)
             else:
                 problems.append(made)
         return entries, problems
+
+
+_alike: weakref.WeakValueDictionary[bytes, Entry] = weakref.WeakValueDictionary()
+"""Entries that callers with the same description of a service have in common, by a hash of all they are made of."""
+
+
+def _known_entry(name: str, urn: str, aspect: Aspect, content: Mapping[str, Any]) -> Entry | Problem:
+    """`_entry`, made once for all callers who were given the very same description.
+
+    An entry is made of these arguments alone, so who finds one here could have made it: nothing is learned of others.
+    """
+    told = json.dumps([name, urn, aspect.id, content], sort_keys=True, default=str)
+    key = hashlib.sha256(told.encode("utf-8", "surrogatepass")).digest()
+    made: Entry | Problem | None = _alike.get(key)
+    if made is None:
+        made = _entry(name, urn, aspect, content)
+        if isinstance(made, Entry):
+            _alike[key] = made
+    return made
 
 
 def _entry(name: str, urn: str, aspect: Aspect, content: Mapping[str, Any]) -> Entry | Problem:
