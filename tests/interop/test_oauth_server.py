@@ -101,7 +101,7 @@ class Browser:
         return AuthorizationCodeResult(
             code=told["code"][0],
             state=told["state"][0],
-            iss=told.get("iss", [None])[0],  # type: ignore[list-item]
+            iss=told.get("iss", [None])[0],
         )
 
 
