@@ -6,7 +6,7 @@ from ivcap_client._core.call import call
 from ivcap_client._core.messages import Request
 from ivcap_client._core.pages import Page, next_cursor
 from ivcap_client._core.port import Port
-from ivcap_client._core.wire import fields
+from ivcap_client._core.wire import carried_out, fields
 from ivcap_client.exception import InvalidInput
 
 
@@ -21,4 +21,4 @@ async def remove(port: Port, tag: str) -> None:
     what = "remove package"
     if not tag:
         raise InvalidInput(f"could not {what}: its tag is empty")
-    await call(port, Request("DELETE", "/1/packages/remove", (("tag", tag),), what=what, safe=True))
+    carried_out(await call(port, Request("DELETE", "/1/packages/remove", (("tag", tag),), what=what, safe=True)), what)

@@ -11,7 +11,7 @@ from ivcap_client._core.call import call
 from ivcap_client._core.messages import Request
 from ivcap_client._core.pages import Listing, Page, page
 from ivcap_client._core.port import Port
-from ivcap_client._core.wire import Fields, encoded, fields
+from ivcap_client._core.wire import Fields, carried_out, encoded, fields
 from ivcap_client.exception import InvalidInput
 from ivcap_client.urns import identifier, quoted
 
@@ -92,7 +92,7 @@ async def read(port: Port, queue: str) -> QueueRecord:
 
 async def delete(port: Port, queue: str) -> None:
     what = "delete queue"
-    await call(port, Request("DELETE", _path(queue, what), what=what, safe=True))
+    carried_out(await call(port, Request("DELETE", _path(queue, what), what=what, safe=True)), what)
 
 
 async def put(port: Port, queue: str, content: Any, schema: str | None) -> str:

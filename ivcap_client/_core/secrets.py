@@ -9,7 +9,7 @@ from ivcap_client._core.call import call
 from ivcap_client._core.messages import Request
 from ivcap_client._core.pages import Listing, Page, page
 from ivcap_client._core.port import Port
-from ivcap_client._core.wire import Fields, encoded, fields
+from ivcap_client._core.wire import Fields, carried_out, encoded, fields
 from ivcap_client.exception import InvalidInput
 
 
@@ -57,7 +57,12 @@ async def write(port: Port, name: str, value: str, expiry: int | datetime | None
     told = {"secret-name": _named(name, what), "secret-value": value, "expiry-time": _seconds(expiry, what)}
     told |= {"secret-type": kind} if kind else {}
     headers = {"content-type": "application/json"}
-    await call(port, Request("POST", "/1/secrets", headers=headers, body=encoded(told, what), what=what, safe=True))
+    carried_out(
+        await call(
+            port, Request("POST", "/1/secrets", headers=headers, body=encoded(told, what), what=what, safe=True)
+        ),
+        what,
+    )
 
 
 def _named(name: str, what: str) -> str:
