@@ -102,7 +102,7 @@ async def put(port: Port, queue: str, content: Any, schema: str | None) -> str:
     headers = {"content-type": "application/json"}
     path = f"{_path(queue, what)}/messages"
     request = Request("POST", path, query, headers=headers, body=encoded(content, what), what=what)
-    return fields(await call(port, request), what).text("id") or ""
+    return fields(await call(port, request), what).need("id")
 
 
 async def take(port: Port, queue: str, limit: int) -> tuple[Message, ...]:
