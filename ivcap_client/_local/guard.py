@@ -41,16 +41,20 @@ def main(arguments: list[str]) -> int:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if piped else None,
             stderr=subprocess.STDOUT if piped else None,
-            process_group=0,  # of its own: what it starts goes with it
+            process_group=None if sys.platform == "win32" else 0,  # of its own: what it starts goes with it
             preexec_fn=_die_with_us(),
         )
     except OSError as problem:
         _append(log, f"cannot start {words[0]}: {problem}\n".encode(), int(most))
         return 127
 
-    def end_group(number: int) -> None:
+    def end_group() -> None:
+        if sys.platform == "win32":  # no groups, but a tree
+            tree = ["taskkill", "/F", "/T", "/PID", str(child.pid)]
+            subprocess.run(tree, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            return
         try:
-            os.killpg(child.pid, number)
+            os.killpg(child.pid, signal.SIGKILL)
         except ProcessLookupError:
             return
 
@@ -61,7 +65,7 @@ def main(arguments: list[str]) -> int:
     def watch_runner() -> None:
         while os.read(0, 4096):
             continue
-        end_group(signal.SIGKILL)
+        end_group()
 
     signal.signal(signal.SIGTERM, pass_on)
     signal.signal(signal.SIGINT, pass_on)
@@ -70,7 +74,7 @@ def main(arguments: list[str]) -> int:
     if piped:
         pump.start()
     code = child.wait()
-    end_group(signal.SIGKILL)  # what it left behind
+    end_group()  # what it left behind
     if piped:
         pump.join(2.0)  # a descendant in a group of its own may hold the pipe open
     return code if code >= 0 else 128 - code
