@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import argparse
 import gc
-import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 from ivcap_client import __version__
-from ivcap_mcp.cli import serve_options
+from ivcap_mcp.cli import local_options, serve_options
 
 DONE, FAILED, USAGE, NO_CONNECTION = 0, 1, 2, 3
 
-COMMANDS = ("serve", "demo", "platform", "services", "tokens", "tools", "call", "login", "logout", "whoami")
+COMMANDS = (
+    "serve",
+    "demo",
+    "platform",
+    "services",
+    "jobs",
+    "tokens",
+    "tools",
+    "call",
+    "login",
+    "logout",
+    "whoami",
+    "install",
+    "uninstall",
+    "doctor",
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,13 +69,9 @@ def parser() -> argparse.ArgumentParser:
     platform.add_argument("--stop", action="store_true", help="end the platform of this directory")
     _logs(platform)
 
-    services = commands.add_parser("services", help="services of the embedded platform")
-    actions = services.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, text in (("add", "remember a service"), ("remove", "forget a service"), ("list", "list services")):
-        action = actions.add_parser(name, help=text)
-        action.add_argument("--local-dir", type=Path)
-        if name != "list":
-            action.add_argument("service", metavar="PATH" if name == "add" else "NAME")
+    local_options.services(commands.add_parser("services", help="services of the embedded platform"))
+    jobs = commands.add_parser("jobs", help="jobs: list them, show one, print what its tool printed")
+    local_options.jobs(jobs, _deployment)
 
     tokens = commands.add_parser("tokens", help="named tokens for a server over HTTP")
     named = tokens.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -106,7 +116,32 @@ def parser() -> argparse.ArgumentParser:
     logout.add_argument("--all", action="store_true", help="forget every login")
     for people in (login, whoami):
         people.add_argument("--json", action="store_true", help="JSON, for programs")
+    _clients(commands)
     return top
+
+
+def _clients(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from ivcap_mcp.clients.places import CLIENTS
+
+    install = commands.add_parser("install", help="put this server into a client's configuration file")
+    uninstall = commands.add_parser("uninstall", help="take it out of there")
+    for command in (install, uninstall):
+        command.add_argument("client", choices=tuple(CLIENTS), metavar="CLIENT", help=", ".join(CLIENTS))
+        command.add_argument("--name", default="ivcap", help="what the server is called there (default: ivcap)")
+        command.add_argument("--print", action="store_true", help="show it, and change nothing")
+    before = set(install._actions)
+    _target(install)
+    _tools(install)
+    install.add_argument("--confirm", action="store_true", help="the server asks the user before it runs a service")
+    install.set_defaults(passed_on=[action for action in install._actions if action not in before])
+
+    doctor = commands.add_parser("doctor", help="find what is wrong and say what to do about it")
+    doctor.add_argument("--fix", action="store_true", help="correct what can be corrected safely")
+    doctor.add_argument("--json", action="store_true", help="JSON, for programs")
+    before = set(doctor._actions)
+    _target(doctor)
+    _tools(doctor)
+    doctor.set_defaults(passed_on=[action for action in doctor._actions if action not in before])
 
 
 def _port(text: str) -> int:
@@ -171,6 +206,7 @@ def _tools(command: argparse.ArgumentParser) -> None:
 
 def _logs(command: argparse.ArgumentParser) -> None:
     command.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="warning")
+    command.add_argument("--log-format", choices=("text", "json"), default="text", help="for people, or for machines")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -186,14 +222,9 @@ def run(argv: Sequence[str]) -> int:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="replace")
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=getattr(logging, getattr(given, "log_level", "warning").upper()),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    # Libraries tell too much below warning: their lines name URLs and headers.
-    for noisy in ("httpx", "httpcore", "httpx2", "httpcore2", "uvicorn", "mcp", "asyncio", "urllib3"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    from ivcap_mcp import logs
+
+    logs.configure(getattr(given, "log_level", "warning"), getattr(given, "log_format", "text"))
     command = import_module(f"ivcap_mcp.cli.{given.command}")
     gc.enable()
     gc.freeze()
