@@ -269,6 +269,12 @@ async def result(scene: Scene) -> Any:
     return await scene.do(scene.job, "result")
 
 
+@operation("Job.output")
+async def output(scene: Scene) -> Any:
+    # The raw result: nobody can say what it should have been.
+    return bool(await scene.do(scene.job, "output"))
+
+
 @operation("Job.wait")
 async def wait(scene: Scene) -> Any:
     return (await scene.do(scene.job, "wait", timeout=scene.patience)).record.result
@@ -417,6 +423,12 @@ async def refresh_aspect(scene: Scene) -> Any:
 async def content(scene: Scene) -> Any:
     aspect = await scene.aspect()
     return (await aspect.refresh_async()).content if scene.awaits else aspect.content
+
+
+@operation("Aspect.history")
+async def history(scene: Scene) -> Any:
+    found = Aspect(scene.ivcap, id=scene.things.aspect, entity="urn:faults:read", schema=SCHEMA)
+    return [one.content for one in await scene.do(found, "history")]
 
 
 @operation("Aspect.retract")
