@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import secrets
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
@@ -134,6 +131,8 @@ class Digest:
         etag = record.etag or ("" if "content-encoding" in headers else headers.get("etag", ""))
         self._wanted = etag.strip().strip('"').lower() if not etag.startswith("W/") else ""
         kind = {32: "md5", 64: "sha256"}.get(len(self._wanted)) if _HEX.fullmatch(self._wanted) else None
+        import hashlib
+
         self._hash = hashlib.new(kind, usedforsecurity=False) if kind else None
 
     def update(self, piece: bytes) -> None:
@@ -167,6 +166,9 @@ def _origin(port: Port, record: ArtifactRecord) -> tuple[str, str, int | None]:
 
 def _beside(path: Path | None) -> tuple[int, str]:
     """A new file in the directory of `path`, open for writing, with the permissions a new file there gets."""
+    import secrets
+    import tempfile
+
     if path is None:
         return tempfile.mkstemp(".part", "ivcap-")  # in a directory that others can read
     path.parent.mkdir(parents=True, exist_ok=True)
