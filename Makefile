@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Many tests wait for processes, so more of them than cores go on at once.
 WORKERS ?= 4
 
-.PHONY: demo test lint format interop conformance bench soak fuzz docs lock clean build
+.PHONY: demo test lint format interop conformance bench soak fuzz audit sbom bundle docs lock clean build
 
 demo: $(READY)
 	$(BIN)/ivcap-mcp demo --out build/demo
@@ -48,6 +48,15 @@ docs: $(READY) build/docs-venv/.ready
 
 build: $(READY)
 	$(BIN)/uv build --out-dir build/dist
+
+bundle: $(READY)
+	$(BIN)/python -m release.bundle
+
+sbom: $(READY)
+	$(BIN)/python -m release.sbom
+
+audit: $(READY)
+	$(BIN)/python -m release.audit $(AUDIT)
 
 # Floors are in pyproject.toml; what is tested is in the lock files.
 lock: $(READY)

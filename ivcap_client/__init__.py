@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from ivcap_client.artifact_local import DataUrlArtifact, LocalFileArtifact
     from ivcap_client.aspect import Aspect, LocalAspect
     from ivcap_client.auth import BasicAuth, BearerAuth, FileAuth, NoAuth, RefreshingAuth
+    from ivcap_client.collection import Collection, CollectionItem
     from ivcap_client.gathering import gather, gather_async
     from ivcap_client.ivcap import IVCAP
     from ivcap_client.job import Event, Job, JobStatus
     from ivcap_client.local import LocalIVCAP
+    from ivcap_client.order import Order
+    from ivcap_client.queue import Queue
+    from ivcap_client.secret import Secret
     from ivcap_client.service import Service
     from ivcap_client.urns import URN
 
@@ -35,6 +39,8 @@ _HOMES = {
     "Aspect": "aspect",
     "BasicAuth": "auth",
     "BearerAuth": "auth",
+    "Collection": "collection",
+    "CollectionItem": "collection",
     "DataUrlArtifact": "artifact_local",
     "Event": "job",
     "FileAuth": "auth",
@@ -45,7 +51,10 @@ _HOMES = {
     "LocalFileArtifact": "artifact_local",
     "LocalIVCAP": "local",
     "NoAuth": "auth",
+    "Order": "order",
+    "Queue": "queue",
     "RefreshingAuth": "auth",
+    "Secret": "secret",
     "Service": "service",
     "TarMember": "artifact",
     "URN": "urns",
@@ -63,6 +72,8 @@ __all__ = [
     "Aspect",
     "BasicAuth",
     "BearerAuth",
+    "Collection",
+    "CollectionItem",
     "DataUrlArtifact",
     "Event",
     "FileAuth",
@@ -72,7 +83,10 @@ __all__ = [
     "LocalFileArtifact",
     "LocalIVCAP",
     "NoAuth",
+    "Order",
+    "Queue",
     "RefreshingAuth",
+    "Secret",
     "Service",
     "TarMember",
     "__version__",

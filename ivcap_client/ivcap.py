@@ -11,7 +11,9 @@ import ivcap_client
 from ivcap_client._core.port import Auth, Port, Retry, Target
 from ivcap_client._faces.artifacts import Artifacts
 from ivcap_client._faces.aspects import Aspects
+from ivcap_client._faces.collections import Collections
 from ivcap_client._faces.jobs import Jobs
+from ivcap_client._faces.kept import Kept
 from ivcap_client._faces.services import Services
 from ivcap_client._io.runtime import AsyncPort, BlockingPort, Once, Transport
 from ivcap_client.auth import identity_of
@@ -26,7 +28,7 @@ logging.getLogger("ivcap_client").addHandler(logging.NullHandler())
 Content = Mapping[str, Any]
 
 
-class IVCAP(Services, Jobs, Artifacts, Aspects):
+class IVCAP(Services, Jobs, Artifacts, Aspects, Collections, Kept):
     """A platform, seen as somebody.
 
     `IVCAP()` takes its target from the environment (the table in `ivcap_client.settings`); with none it is a

@@ -43,6 +43,8 @@ class Pager(Generic[T]):
         return self
 
     def __next__(self) -> T:
+        if self._waiting and self._left is None:  # most of a long listing comes this way
+            return self._wrap(self._waiting.popleft())
         if not self.has_next():
             raise StopIteration
         return self._taken()

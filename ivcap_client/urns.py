@@ -8,10 +8,20 @@ from urllib.parse import quote
 
 from ivcap_client.exception import InvalidInput
 
-__all__ = ["URN", "identifier", "is_urn", "kind_of", "quoted", "urn_of"]
+__all__ = ["UNSET", "URN", "Unset", "identifier", "is_urn", "kind_of", "quoted", "urn_of"]
 
 URN = str
 """A URN is plain text; the alias says what is meant."""
+
+
+class Unset:
+    """What the public SDK gives for an argument that was left out; here it is the same as `None`."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+UNSET = Unset()
 
 # No lone halves of characters: no address and no database can hold them.
 _URN = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:[^\s\x00-\x1f\x7f\ud800-\udfff]+")

@@ -55,6 +55,8 @@ def http_app(
         limits: What all callers together may do.
     """
     server.backend.handoffs.sealed_with(tokens)
+    if stateless:
+        server.without_sessions()
     security = _security(hosts, origins)
     app = server.streamable_http_app(transport_security=security, stateless_http=stateless)
     return Door(OneServer(server, app), TokenGate(tokens) if tokens else Anybody(), limits)
@@ -98,6 +100,8 @@ def group_app(
             secret=f"{secret}\n{mark}",
         )
         server = build_server(seat.ivcap, own)
+        if stateless:
+            server.without_sessions()
         if isinstance(seat.auth, CallerLogin):
             server.backend.desk = Desk(seat.auth, mark, tickets)
         return server

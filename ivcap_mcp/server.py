@@ -11,6 +11,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
 from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from ivcap_client import IVCAP, __version__
 from ivcap_client.exception import IvcapError
@@ -29,17 +30,32 @@ Context = ServerRequestContext[Any, Any]
 
 
 class IvcapServer(Server[dict[str, Any]]):
-    """The SDK's server; legacy HTTP clients learn from it too that lists change."""
+    """The SDK's server; legacy HTTP clients learn from it too that lists change, where they have sessions.
+
+    Attributes:
+        sessions: Legacy clients have a connection on which they can be told something; not over HTTP without sessions.
+    """
 
     backend: Backend
     followers: Followers
     subscriptions: Subscriptions
     tasks: Tasks
+    sessions: bool = True
 
     def create_initialization_options(self, *args: Any, **kwargs: Any) -> InitializationOptions:
         if not args and "notification_options" not in kwargs:
-            kwargs["notification_options"] = NotificationOptions(tools_changed=True)
+            kwargs["notification_options"] = NotificationOptions(tools_changed=self.sessions)
         return super().create_initialization_options(*args, **kwargs)
+
+    def get_capabilities(self, *args: Any, **kwargs: Any) -> t.ServerCapabilities:
+        found = super().get_capabilities(*args, **kwargs)
+        if self.sessions or kwargs.get("protocol_version") in MODERN_PROTOCOL_VERSIONS or found.resources is None:
+            return found
+        return found.model_copy(update={"resources": found.resources.model_copy(update={"subscribe": False})})
+
+    def without_sessions(self) -> None:
+        """Promise legacy clients nothing that needs a connection of theirs."""
+        self.sessions = self.subscriptions.sessions = False
 
 
 def build_server(ivcap: IVCAP, settings: Settings) -> IvcapServer:

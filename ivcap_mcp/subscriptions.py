@@ -49,6 +49,7 @@ class Subscriptions:
     def __init__(self, backend: Backend, held: Followers, of_tasks: Tasks) -> None:
         self._backend, self._followers, self._tasks = backend, held, of_tasks
         self._streams: set[MemoryObjectSendStream[Event]] = set()
+        self.sessions = True
         backend.changes.on_gone(self._gone)
         backend.changes.on_away(self._away)
         backend.changes.on_close(self.close)
@@ -56,7 +57,16 @@ class Subscriptions:
     # Legacy
 
     async def subscribe(self, ctx: Context, params: t.SubscribeRequestParams) -> t.EmptyResult:
-        """`resources/subscribe`."""
+        """`resources/subscribe`.
+
+        Raises:
+            MCPError: There is no such resource, or nowhere to tell the client of it.
+        """
+        if not self.sessions:
+            raise MCPError(
+                t.METHOD_NOT_FOUND,
+                "This server keeps no sessions, so it can tell of no change: read it again, or wait with get_job",
+            )
         peer, uri = self._backend.changes.peer(ctx.session), str(params.uri)
         if uri in peer.uris:
             return t.EmptyResult()

@@ -47,7 +47,7 @@ class Listing:
             query.append(("order-by", self.order_by))
         if self.order_desc is not None:
             query.append(("order-desc", "true" if self.order_desc else "false"))
-        if self.at_time is not None:
+        if self.at_time:
             query.append(("at-time", instant(self.at_time)))
         if cursor:
             query.append(("page", cursor))

@@ -126,7 +126,7 @@ class ServiceDefinition:
         told: dict[str, Any] = {
             "id": identifier(self.id, what),
             "description": self.description,
-            "parameters": [{"options": [], **one} for one in self.parameters],
+            "parameters": [{"description": "", "options": [], **one} for one in self.parameters],
             "controller-schema": self.controller_schema,
             "controller": dict(self.controller),
             "policy": self.policy,

@@ -80,13 +80,17 @@ class Fields:
         value = self.text(name)
         return moment(value) if value else None
 
-    def each(self, name: str) -> Iterator[Fields]:
+    def items(self, name: str) -> list[Any]:
+        """What a list holds; an absent one is empty."""
         value = self.any(name)
         if value is None:
-            return
+            return []
         if not isinstance(value, list):
             raise ProtocolError(f"could not {self._what}: {self._path(name)} is not a list")
-        for number, item in enumerate(value):
+        return value
+
+    def each(self, name: str) -> Iterator[Fields]:
+        for number, item in enumerate(self.items(name)):
             yield Fields(item, self._what, f"{self._path(name)}[{number}]")
 
     def _path(self, name: str) -> str:
@@ -95,9 +99,10 @@ class Fields:
 
 def moment(text: str) -> datetime | None:
     """An RFC 3339 time; without a zone it is UTC; nanoseconds are cut to microseconds."""
-    text = re.sub(r"(\.\d{6})\d+", r"\1", text.strip())
+    if len(text) > 27:  # longer than microseconds and a "Z"
+        text = re.sub(r"(\.\d{6})\d+", r"\1", text)
     try:
-        value = datetime.fromisoformat(text)
+        value = datetime.fromisoformat(text.strip())
     except ValueError:
         return None
     return value if value.tzinfo else value.replace(tzinfo=UTC)

@@ -111,7 +111,8 @@ class Services(Face):
 
         Raises:
             Conflict: There is a service with this URN.
-            NotInLocalMode: The local platform takes services as files: `LocalIVCAP(services=…)`.
+
+        The local platform lists what is defined here and never runs it: its tools are `LocalIVCAP(services=…)`.
         """
         made = ServiceDefinition(id, description, controller_schema, controller, policy, parameters, name, tags)
         return self._service(run(services.create(self._port, made)))

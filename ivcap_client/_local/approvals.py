@@ -15,6 +15,9 @@ from typing import Any
 from . import places, specs
 from .specs import BadSpec, ServiceSpec
 
+_seen: dict[Path, tuple[tuple[int, int, int], list[ServiceSpec]]] = {}
+"""By list: what the file looked like, and what was read from it. Every request for services looks here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Approval:
@@ -55,8 +58,16 @@ def remove(base_dir: Path, name: str) -> bool:
 def listed(base_dir: Path) -> list[Approval]:
     """Everything added for a base directory, and for each whether it still is what was approved."""
     found = []
-    for entry in _read(_file(base_dir)):
-        spec = specs.from_json(entry)
+    path = _file(base_dir)
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return []
+    look = (status.st_mtime_ns, status.st_ino, status.st_size)  # the file is replaced whole, never written in place
+    known = _seen.get(path)
+    if known is None or known[0] != look:
+        known = _seen[path] = (look, [specs.from_json(entry) for entry in _read(path)])
+    for spec in known[1]:
         try:
             specs.checked(spec)
         except (BadSpec, OSError) as problem:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import times
-from .aspect_store import AspectRow, derived
+from .aspect_rows import AspectRow, derived
 from .identity import ACCOUNT, SCHEMA_ARTIFACT, SCHEMA_PRODUCED, derived_uuid, urn
 from .mirror import Record
 

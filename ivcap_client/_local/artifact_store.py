@@ -6,7 +6,7 @@ import json
 import mimetypes
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,10 @@ from urllib.parse import unquote
 from .._core.messages import Source
 from .._io.files import place, sha256, sync_directory
 from .artifact_record import LocalArtifact, facts, of_record, record_of
-from .aspect_store import insert
+from .aspect_rows import insert
 from .identity import POLICY_ARTIFACT, SCHEMA_PRODUCED, new_uuid, uuid_of
 from .index import Connection
-from .mirror import Mirror, Record
+from .mirror import Mirror, Record, apply_each
 from .names import candidates, safe_name
 
 __all__ = ["ANY_TYPE", "ArtifactStore", "LocalArtifact"]
@@ -247,6 +247,13 @@ class ArtifactStore:
         )
         connection.execute("DELETE FROM aspects WHERE origin = ?", (f"artifact:{id}",))
         insert(connection, stated)
+
+    def load(self, connection: Connection, records: Sequence[tuple[str, Record]]) -> Iterator[tuple[str, Exception]]:
+        """Write the rows of many records."""
+        return apply_each(self, connection, records)
+
+    def loaded(self, connection: Connection) -> None:
+        """No record says anything of another."""
 
     def drop(self, connection: Connection, id: str) -> None:
         """Remove the rows of a record that is gone."""

@@ -68,7 +68,9 @@ def list_artifacts(platform: LocalPlatform, request: Request) -> Response:
     )
 
     def work(connection: Connection) -> list[tuple[Any, ...]]:
-        return list(rows(connection, ["artifacts"], ["id", "record"], where, order, asked.after, most=asked.limit + 1))
+        return list(
+            rows(connection, [("artifacts", where)], ["id", "record"], order, asked.after, most=asked.limit + 1)
+        )
 
     found = platform.store.artifacts.read(work) if len(asked.after) in (0, len(order.keys)) else []
     more = found[asked.limit - 1][1] if len(found) > asked.limit else None

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import filters, jsonpath
-from .aspect_store import COLUMNS, AspectRow
 from .cursors import Key
 from .index import Connection
 from .listing import Where, order_of, rows
@@ -43,6 +42,12 @@ _ORDER = {
     "valid_from": "valid_from",
     "valid_to": "coalesce(valid_to, 9223372036854775807)",
 }
+_ITEM = "head || CASE WHEN valid_to IS NULL THEN '' ELSE ', \"valid-to\": \"' || rfc3339(valid_to) || '\"' END"
+"""An item of a list without its content, still open; `rfc3339` is a function of the index's connections."""
+
+MOST_MERGED = 12
+"""Of up to this many schemas that fit a pattern the aspects are merged in order; of more, all aspects are walked."""
+
 _CONTENT_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
 
 
@@ -75,29 +80,30 @@ class AspectQuery:
 
 def find(
     connection: Connection, query: AspectQuery, tables: Sequence[str], after: tuple[Key, ...], limit: int
-) -> list[tuple[AspectRow, tuple[Key, ...]]]:
-    """Return up to `limit` aspects after a place, each with its sort keys."""
-    where = _where(connection, query, tables)
-    if where is None:
-        return []
+) -> list[tuple[str, tuple[Key, ...]]]:
+    """Return up to `limit` aspects after a place, each as JSON text with its sort keys."""
     order = order_of(query.order_by, _ORDER, "valid_from", "id", descending=query.descending, other=_content_key)
     if after and len(after) != len(order.keys):
         return []
-    wanted = query.content or query.path is not None
-    columns = COLUMNS.split(", ") if wanted else [name if name != "content" else "''" for name in COLUMNS.split(", ")]
     path = query.path
-    found: list[tuple[AspectRow, tuple[Key, ...]]] = []
-    for values, keys in rows(connection, tables, columns, where, order, after, most=limit if path is None else None):
-        row = AspectRow(*values)
-        if path is not None and not path.matches(json.loads(row.content)):
+    columns = [_ITEM + (" || ', \"content\": ' || content || '}'" if query.content else " || '}'")]
+    if path is not None:
+        columns.append("content")
+    where = _where(query)
+    ways = [where] if query.schema is None else _by_schema(connection, where, query.schema, tables)
+    found: list[tuple[str, tuple[Key, ...]]] = []
+    most = limit if path is None else None
+    sources = [(table, way) for way in ways for table in tables]
+    for row, keys in rows(connection, sources, columns, order, after, most=most):
+        if path is not None and not path.matches(json.loads(row[1])):
             continue
-        found.append((row, keys))
+        found.append((row[0], keys))
         if len(found) == limit:
             break
     return found
 
 
-def _where(connection: Connection, query: AspectQuery, tables: Sequence[str]) -> Where | None:
+def _where(query: AspectQuery) -> Where:
     where = Where()
     if query.at is None:
         where = where.plus("valid_to IS NULL")
@@ -105,18 +111,6 @@ def _where(connection: Connection, query: AspectQuery, tables: Sequence[str]) ->
         where = where.plus("valid_from <= ?", query.at).plus("valid_to IS NULL OR valid_to > ?", query.at)
     if query.entity is not None:
         where = where.plus("entity = ?", query.entity)
-    if query.schema is not None:
-        if "%" not in query.schema:
-            where = where.plus("schema = ?", query.schema)
-        else:
-            schemas = _schemas(connection, query.schema, tables)
-            if not schemas:
-                return None
-            if len(schemas) == 1:
-                where = where.plus("schema = ?", schemas[0])
-            else:
-                # The plus sign keeps SQLite from collecting and sorting all of them instead of walking in order.
-                where = where.plus(f"+schema IN ({', '.join('?' * len(schemas))})", *schemas)
     if query.only is not None:
         where = Where(where.parts + query.only.parts, where.values + query.only.values)
     if query.condition is not None:
@@ -126,6 +120,15 @@ def _where(connection: Connection, query: AspectQuery, tables: Sequence[str]) ->
         for piece in query.path.needs:
             where = where.plus("instr(content, ?) > 0", piece)
     return where
+
+
+def _by_schema(connection: Connection, where: Where, pattern: str, tables: Sequence[str]) -> list[Where]:
+    """The conditions with a schema, or with the schemas that fit a pattern: together they are all that is wanted."""
+    schemas = _schemas(connection, pattern, tables) if "%" in pattern else [pattern]
+    if len(schemas) <= MOST_MERGED:
+        return [where.plus("schema = ?", schema) for schema in schemas]
+    # The plus sign keeps SQLite from collecting and sorting all of them instead of walking in order.
+    return [where.plus(f"+schema IN ({', '.join('?' * len(schemas))})", *schemas)]
 
 
 def _schemas(connection: Connection, pattern: str, tables: Sequence[str]) -> list[str]:

@@ -3,59 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import times
+from .aspect_rows import COLUMNS, AspectRow, derived, insert, record_of, row_of
 from .identity import ACCOUNT, POLICY_ASPECT, new_uuid, urn, uuid_of
 from .index import Connection
 from .mirror import Mirror, Record
+
+__all__ = ["COLUMNS", "AspectRow", "AspectStore", "NotUnique", "PlatformOwned", "derived", "insert", "row_of"]
 
 T = TypeVar("T")
 
 if TYPE_CHECKING:
     from .store import Store
 
-COLUMNS = (
-    "id, entity, schema, content, content_type, policy, account, asserter, retracter, replaces,"
-    " valid_from, valid_to, origin"
-)
-
 MOST_TRIES = 100
 """Replacing an aspect starts over when somebody else replaced it meanwhile; each time, somebody else was done."""
-
-
-@dataclass(frozen=True, slots=True)
-class AspectRow:
-    """One aspect as the index knows it.
-
-    Attributes:
-        id: UUID.
-        entity, schema: What it is about and how to read it.
-        content: JSON text, ASCII only.
-        content_type: Media type of the content.
-        policy, account, asserter: URNs.
-        retracter: URN of who ended it.
-        replaces: UUID of the aspect it took the place of.
-        valid_from, valid_to: Microseconds since 1970; no `valid_to`: valid still.
-        origin: Empty for asserted aspects; otherwise what it was computed from, `job:<uuid>` or `artifact:<uuid>`,
-            or `service` for those that are in no file.
-    """
-
-    id: str
-    entity: str
-    schema: str
-    content: str
-    content_type: str
-    policy: str
-    account: str
-    asserter: str
-    retracter: str | None
-    replaces: str | None
-    valid_from: int
-    valid_to: int | None
-    origin: str = ""
 
 
 class NotUnique(Exception):
@@ -64,41 +30,6 @@ class NotUnique(Exception):
 
 class PlatformOwned(Exception):
     """The platform computes this aspect from its own records; nobody else can change it."""
-
-
-def derived(
-    id: str, entity: str, schema: str, content: Any, *, valid_from: int, valid_to: int | None, origin: str, policy: str
-) -> AspectRow:
-    """Build an aspect that the platform itself states."""
-    text = json.dumps(content, allow_nan=False)
-    return AspectRow(
-        id, entity, schema, text, "application/json", policy, ACCOUNT, ACCOUNT, None, None, valid_from, valid_to, origin
-    )
-
-
-def insert(connection: Connection, rows: Sequence[AspectRow]) -> None:
-    """Write rows, replacing those with the same id."""
-    connection.executemany(
-        f"INSERT OR REPLACE INTO aspects({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-        [
-            (
-                row.id,
-                row.entity,
-                row.schema,
-                row.content,
-                row.content_type,
-                row.policy,
-                row.account,
-                row.asserter,
-                row.retracter,
-                row.replaces,
-                row.valid_from,
-                row.valid_to,
-                row.origin,
-            )
-            for row in rows
-        ],
-    )
 
 
 class AspectStore:
@@ -127,7 +58,7 @@ class AspectStore:
         """
         row = self._new(entity, schema, content, content_type, policy, asserter)
         self._store.prepare()
-        self.mirror.put(row.id, _record(row), guard=lambda c: _refuse_owned(c, entity, schema))
+        self.mirror.put(row.id, record_of(row), guard=lambda c: _refuse_owned(c, entity, schema))
         return row
 
     def update(
@@ -159,7 +90,7 @@ class AspectStore:
                 # A clock that was set back must not make the new one older than what it replaces.
                 row = replace(row, replaces=old.id, valid_from=max(row.valid_from, old.valid_from + 1))
             try:
-                self.mirror.put(row.id, _record(row), guard=lambda c, b=before: self._still(c, entity, schema, b))  # type: ignore[misc]
+                self.mirror.put(row.id, record_of(row), guard=lambda c, b=before: self._still(c, entity, schema, b))  # type: ignore[misc]
             except _Overtaken:
                 continue
             if before:
@@ -193,6 +124,7 @@ class AspectStore:
         if id is None or not self._store.present():
             return None
         self.mirror.catch_up()
+        self.mirror.look(id)
 
         def work(connection: Connection) -> AspectRow | None:
             row = connection.execute(f"SELECT {COLUMNS} FROM aspects WHERE id = ?", (id,)).fetchone()  # noqa: S608
@@ -257,6 +189,25 @@ class AspectStore:
             except (OSError, ValueError, KeyError, TypeError):
                 return  # not readable: the comparison of the directory reports it under its own name
 
+    def load(self, connection: Connection, records: Sequence[tuple[str, Record]]) -> Iterator[tuple[str, Exception]]:
+        """Write the rows of many records; replaced ones are not closed yet."""
+        rows = []
+        for id, record in records:
+            try:
+                rows.append(row_of(id, record))
+            except (ValueError, TypeError, KeyError) as problem:
+                yield id, problem
+        insert(connection, rows)
+
+    def loaded(self, connection: Connection) -> None:
+        """Close what another record replaces, whatever its own file says."""
+        connection.execute(
+            "UPDATE aspects SET valid_to = min(coalesce(valid_to, later.at), later.at),"
+            " retracter = coalesce(retracter, later.asserter) FROM"
+            " (SELECT replaces, min(valid_from) AS at, asserter FROM aspects WHERE replaces IS NOT NULL"
+            " GROUP BY replaces) AS later WHERE aspects.id = later.replaces AND aspects.origin = ''"
+        )
+
     def _new(
         self, entity: str, schema: str, content: Any, content_type: str, policy: str | None, asserter: str
     ) -> AspectRow:
@@ -311,68 +262,3 @@ def _refuse_owned(connection: Connection, entity: str, schema: str) -> None:
         (entity, schema),
     ).fetchone():
         raise PlatformOwned(f"{schema} of {entity} is stated by the platform itself")
-
-
-def _record(row: AspectRow) -> Record:
-    """What goes into the file. The first six keys are those of the public client's local mode."""
-    record: Record = {
-        "id": urn("aspect", row.id),
-        "entity": row.entity,
-        "schema": row.schema,
-        "content": json.loads(row.content),
-        "valid_from": times.rfc3339(row.valid_from),
-        "valid_to": None if row.valid_to is None else times.rfc3339(row.valid_to),
-        "content_type": row.content_type,
-        "policy": row.policy,
-        "account": row.account,
-        "asserter": row.asserter,
-    }
-    if row.replaces:
-        record["replaces"] = urn("aspect", row.replaces)
-    return record
-
-
-def row_of(id: str, record: Record) -> AspectRow:
-    """Read a file's record, ours or one of the public client's local mode.
-
-    Raises:
-        ValueError: A needed key is missing or cannot be what it should be; the message names it.
-    """
-    for key in ("entity", "schema"):
-        if not isinstance(record.get(key), str) or not record[key]:
-            raise ValueError(f"its {key!r} is no text")
-    if "content" not in record:
-        raise ValueError("it has no 'content'")
-    told = record.get("id")
-    if told is not None and uuid_of(str(told), "aspect") != id:
-        raise ValueError(f"its 'id' is {told!r}, which is not the name of the file")
-    replaced = record.get("replaces")
-    return AspectRow(
-        id=id,
-        entity=record["entity"],
-        schema=record["schema"],
-        content=json.dumps(record["content"], allow_nan=False),
-        content_type=_text(record, "content_type", "application/json"),
-        policy=_text(record, "policy", POLICY_ASPECT),
-        account=_text(record, "account", ACCOUNT),
-        asserter=_text(record, "asserter", ACCOUNT),
-        retracter=record.get("retracter") if isinstance(record.get("retracter"), str) else None,
-        replaces=uuid_of(replaced, "aspect") if isinstance(replaced, str) else None,
-        valid_from=_moment(record, "valid_from") or 0,
-        valid_to=_moment(record, "valid_to"),
-    )
-
-
-def _text(record: Record, key: str, default: str) -> str:
-    value = record.get(key)
-    return value if isinstance(value, str) and value else default
-
-
-def _moment(record: Record, key: str) -> int | None:
-    value = record.get(key)
-    if value is None:
-        return None
-    try:
-        return times.parse(str(value))
-    except ValueError as problem:
-        raise ValueError(f"its {key!r} is no time: {value!r}") from problem

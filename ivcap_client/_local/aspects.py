@@ -10,7 +10,8 @@ from .._core.messages import Request, Response
 from . import jsonpath, reach_rules, times
 from .asked import flag, header, json_body, listing, page, parameters, present, reply
 from .aspect_query import FIELDS, AspectQuery, find
-from .aspect_store import AspectRow, NotUnique, PlatformOwned
+from .aspect_rows import AspectRow
+from .aspect_store import NotUnique, PlatformOwned
 from .identity import ACCOUNT, urn
 from .index import Connection
 from .refusals import forbidden, invalid, missing, not_unique
@@ -42,7 +43,7 @@ def list_aspects(platform: LocalPlatform, request: Request) -> Response:
     )
     catalogue = platform.catalogue()
 
-    def work(connection: Connection) -> list[tuple[AspectRow, tuple[Any, ...]]]:
+    def work(connection: Connection) -> list[tuple[str, tuple[Any, ...]]]:
         return find(connection, wanted, catalogue.tables(connection), asked.after, asked.limit + 1)
 
     try:
@@ -50,7 +51,7 @@ def list_aspects(platform: LocalPlatform, request: Request) -> Response:
     except jsonpath.BadPath as problem:
         raise invalid("content-path", str(problem), path) from problem
     more = found[asked.limit - 1][1] if len(found) > asked.limit else None
-    items = [_item(row, wanted.content) for row, _ in found[: asked.limit]]
+    items = [item for item, _ in found[: asked.limit]]
     if platform.reach is not None:
         reach_rules.shown_aspects(platform, entity, [str(json.loads(item)["id"]) for item in items], wanted.content)
     extra = {"entity": entity, "schema": schema, "aspect-path": path}
@@ -150,10 +151,6 @@ def _head(row: AspectRow) -> dict[str, object]:
         valid_from=times.rfc3339(row.valid_from),
         valid_to=None if row.valid_to is None else times.rfc3339(row.valid_to),
     )
-
-
-def _item(row: AspectRow, content: bool) -> str:
-    return _joined(_head(row), row) if content else json.dumps(_head(row))
 
 
 def _whole(row: AspectRow, base: str) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import times
-from .aspect_store import COLUMNS, AspectRow, AspectStore, derived
+from .aspect_rows import COLUMNS, AspectRow, derived, insert
+from .aspect_store import AspectStore
 from .identity import POLICY_SERVICE, SCHEMA_SERVICE, SCHEMA_TOOL, derived_uuid, urn, uuid_of
 from .index import Connection
 
@@ -71,11 +72,7 @@ class Catalogue:
             connection.execute("CREATE TEMP TABLE service_facts AS SELECT * FROM main.aspects LIMIT 0")
             connection.execute("CREATE INDEX temp.service_facts_by_time ON service_facts(valid_from, id)")
             connection.execute("CREATE INDEX temp.service_facts_by_schema ON service_facts(schema, valid_from, id)")
-            width = ", ".join("?" * len(COLUMNS.split(", ")))
-            connection.executemany(
-                f"INSERT INTO temp.service_facts({COLUMNS}) VALUES ({width})",  # noqa: S608
-                [tuple(getattr(row, name) for name in COLUMNS.split(", ")) for row in self.facts],
-            )
+            insert(connection, self.facts, "temp.service_facts")
             connection.execute("DELETE FROM temp.facts_mark")
             connection.execute("INSERT INTO temp.facts_mark VALUES (?)", (self._mark,))
         return ("main.aspects", "temp.service_facts")

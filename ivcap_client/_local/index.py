@@ -3,80 +3,50 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
-from .._io.files import locked
+from . import building, tables, times
+from .building import Connection, transaction
+from .spare import SpareIndex
+
+__all__ = ["BUSY", "Connection", "Index", "transaction", "unwritable"]
 
 T = TypeVar("T")
-Connection = sqlite3.Connection
 
 log = logging.getLogger(__name__)
-
-VERSION = 1
-"""Raised when the tables change; an index of another version is made again."""
 
 BUSY = 60.0
 """Seconds to wait for another process that writes; making an index of 100,000 records takes some of that."""
 
-_TABLES = """
-CREATE TABLE files(kind TEXT, id TEXT, mtime INTEGER, size INTEGER, PRIMARY KEY(kind, id)) WITHOUT ROWID;
-CREATE TABLE folders(kind TEXT PRIMARY KEY, mtime INTEGER, noted INTEGER);
-CREATE TABLE intents(kind TEXT, id TEXT, at INTEGER, PRIMARY KEY(kind, id)) WITHOUT ROWID;
-CREATE TABLE problems(kind TEXT, id TEXT, path TEXT, message TEXT, PRIMARY KEY(kind, id)) WITHOUT ROWID;
-CREATE TABLE boots(id TEXT PRIMARY KEY);
-CREATE TABLE aspects(
-  id TEXT NOT NULL UNIQUE, entity TEXT NOT NULL, schema TEXT NOT NULL, content TEXT NOT NULL,
-  content_type TEXT NOT NULL,
-  policy TEXT NOT NULL, account TEXT NOT NULL, asserter TEXT NOT NULL, retracter TEXT, replaces TEXT,
-  valid_from INTEGER NOT NULL, valid_to INTEGER, origin TEXT NOT NULL);
-CREATE INDEX aspects_replacing ON aspects(replaces) WHERE replaces IS NOT NULL;
-CREATE INDEX aspects_by_origin ON aspects(origin) WHERE origin <> '';
-CREATE TABLE artifacts(
-  id TEXT PRIMARY KEY, name TEXT, status TEXT, size INTEGER, mime_type TEXT, policy TEXT, collection TEXT, path TEXT,
-  created_at INTEGER NOT NULL, record TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX artifacts_by_time ON artifacts(created_at, id);
-CREATE INDEX artifacts_by_path ON artifacts(path) WHERE path IS NOT NULL;
-CREATE TABLE jobs(
-  id TEXT PRIMARY KEY, service TEXT NOT NULL, name TEXT, status TEXT NOT NULL, "order" TEXT, key TEXT,
-  requested_at INTEGER NOT NULL, started_at INTEGER, finished_at INTEGER, record TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX jobs_by_service ON jobs(service, requested_at, id);
-CREATE INDEX jobs_by_time ON jobs(requested_at, id);
-CREATE INDEX jobs_unfinished ON jobs(requested_at) WHERE finished_at IS NULL;
-CREATE UNIQUE INDEX jobs_by_key ON jobs(key) WHERE key IS NOT NULL;
-"""
-
-_SEARCHED = """
-CREATE INDEX aspects_by_time ON aspects(valid_from, id, schema, entity);
-CREATE INDEX aspects_by_schema ON aspects(schema, valid_from, id);
-CREATE INDEX aspects_by_entity ON aspects(entity, schema, valid_from, id);
-CREATE INDEX live_by_time ON aspects(valid_from, id, schema, entity) WHERE valid_to IS NULL;
-CREATE INDEX live_by_schema ON aspects(schema, valid_from, id) WHERE valid_to IS NULL;
-CREATE INDEX live_by_entity ON aspects(entity, valid_from, id, schema) WHERE valid_to IS NULL;
-CREATE INDEX live_by_both ON aspects(entity, schema, valid_from, id) WHERE valid_to IS NULL;
-"""
-"""Created last, because an index over all rows is made faster than it grows row by row."""
+RETRY = 5.0
+"""Seconds for which an index that cannot be opened is not tried again."""
 
 # "cannot be read as a database" in the several ways SQLite says it.
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+_UNWRITABLE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 
 
 class Index:
     """Connections to one index file, shared by threads, renewed after a fork and when the file is replaced."""
 
-    def __init__(self, path: Path, fill: Callable[[Connection], None], settle: Callable[[Connection], None]) -> None:
+    def __init__(self, path: Path, fill: building.Fill, settle: Callable[[Connection], None]) -> None:
         """Open nothing yet.
 
         Args:
             path: The index file; its directory must exist when the index is first used.
-            fill: Reads all records into empty tables; called within a transaction.
+            fill: Reads all records into empty tables, or those that an interrupted one did not; called outside of any
+                transaction, and told after how many records to show progress.
             settle: Brings an index made earlier up to date; called within a transaction, once per opening.
         """
         self.path = path
@@ -88,9 +58,44 @@ class Index:
         self._owner = 0
         self._identity: tuple[int, int] | None = None
         self._abandoned: list[list[Connection]] = []
+        self._spare: SpareIndex | None = None
+        self._retry = 0.0
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` on a connection. A broken index is made again and `work` repeated."""
+        """Run `work`, which only reads, on a connection. A broken index is made again and `work` repeated.
+
+        Where the index cannot be opened for want of room or rights, one in memory takes its place for a while.
+        """
+        if self._spare is None or time.monotonic() >= self._retry:
+            try:
+                return self._attempt(work)
+            except (OSError, sqlite3.Error) as problem:
+                if not unwritable(problem):
+                    raise
+                self._open_spare(problem)
+        assert self._spare is not None
+        return self._spare.read(work)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` as the only writer of all processes; what it did to the index is kept only if it returns."""
+        with self._turn():
+            return self._attempt(lambda connection: transaction(connection, work))
+
+    def refresh(self, work: Callable[[Connection], None]) -> None:
+        """`write` for what only brings the index up to date: where there is no room for that, reading goes on."""
+        if self._spare is not None and time.monotonic() < self._retry:
+            self._spare.write(work)
+            return
+        try:
+            self.write(work)
+        except (OSError, sqlite3.Error) as problem:
+            if not unwritable(problem):
+                raise
+            self._open_spare(problem)
+            assert self._spare is not None
+            self._spare.write(work)
+
+    def _attempt(self, work: Callable[[Connection], T]) -> T:
         try:
             with self._connection() as connection:
                 return work(connection)
@@ -101,10 +106,12 @@ class Index:
         with self._connection() as connection:
             return work(connection)
 
-    def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` as the only writer of all processes; what it did to the index is kept only if it returns."""
-        with self._turn():
-            return self.read(lambda connection: transaction(connection, work))
+    def _open_spare(self, problem: Exception) -> None:
+        with self._lock:
+            if self._spare is None:
+                log.warning("the index %s cannot be used now (%s); the files are read without it", self.path, problem)
+                self._spare = SpareIndex(self.path, self._fill, self._settle)
+            self._retry = time.monotonic() + RETRY
 
     def _turn(self) -> AbstractContextManager[bool]:
         """Writers of one process take turns here: SQLite would let them sleep, up to 100 ms at a time, and poll."""
@@ -119,6 +126,9 @@ class Index:
             self._identity = None
             if self._owner == os.getpid():
                 _close(self._idle)
+            if self._spare is not None:
+                self._spare.close()
+                self._spare = None
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[Connection]:
@@ -164,63 +174,40 @@ class Index:
         return identity
 
     def _open(self) -> None:
-        guard = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            with locked(guard):
-                if not self.path.exists():
-                    # Journals of a deleted index would be replayed into the new one.
-                    self._delete()
-                try:
-                    connection = self._connect()
-                    try:
-                        self._prepare(connection)
-                    finally:
-                        connection.close()
-                except sqlite3.DatabaseError as problem:
-                    if not _broken(problem):
-                        raise
-                    log.warning("the index %s cannot be read (%s); making it again", self.path, problem)
-                    self._delete()
-                    connection = self._connect()
-                    try:
-                        self._prepare(connection)
-                    finally:
-                        connection.close()
-        finally:
-            os.close(guard)
+        with building.only_one(self.path):
+            if not self.path.exists():
+                # Journals of a deleted index would be replayed into the new one.
+                self._delete()
+            try:
+                self._prepare()
+            except sqlite3.DatabaseError as problem:
+                if not _broken(problem):
+                    raise
+                log.warning("the index %s cannot be read (%s); making it again", self.path, problem)
+                self._delete()
+                self._prepare()
 
-    def _prepare(self, connection: Connection) -> None:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == VERSION:
+    def _prepare(self) -> None:
+        connection = self._connect()
+        try:
+            if connection.execute("PRAGMA user_version").fetchone() != (tables.VERSION,):
+                building.build(connection, self.path, self._fill)
+                return
             try:
                 transaction(connection, self._settle)
             except sqlite3.OperationalError as problem:
-                if not is_full(problem):
+                if not unwritable(problem):
                     raise
-                log.warning("the index %s cannot take up what changed: %s", self.path, problem)
-            return
-        if version:
-            log.info("the index %s has version %s, this program wants %s; making it again", self.path, version, VERSION)
-
-        def make(connection: Connection) -> None:
-            if connection.execute("PRAGMA user_version").fetchone() == (VERSION,):
-                return
-            for (name,) in connection.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-            ).fetchall():
-                connection.execute(f'DROP TABLE "{name}"')
-            _run(connection, _TABLES)
-            self._fill(connection)
-            _run(connection, _SEARCHED)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-
-        transaction(connection, make)
+                log.warning("the index %s cannot be brought up to date (%s); it is read as it is", self.path, problem)
+        finally:
+            connection.close()
 
     def _connect(self) -> Connection:
         connection = sqlite3.connect(
             self.path, timeout=BUSY, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         try:
+            connection.create_function("rfc3339", 1, times.rfc3339, deterministic=True)
             connection.execute("PRAGMA journal_mode = WAL")
             # The files are the truth; after a power cut the index is compared with them, so it need not be synced.
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -233,22 +220,12 @@ class Index:
     def _remake(self, problem: sqlite3.DatabaseError) -> None:
         log.warning("the index %s cannot be read (%s); making it again", self.path, problem)
         self.close()
-        guard = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            with locked(guard):
-                self._delete()
-        finally:
-            os.close(guard)
+        with building.only_one(self.path):
+            self._delete()
 
     def _delete(self) -> None:
         for end in ("", "-wal", "-shm", "-journal"):
             self.path.with_name(self.path.name + end).unlink(missing_ok=True)
-
-
-def _run(connection: Connection, script: str) -> None:
-    for statement in script.split(";"):
-        if statement.strip():
-            connection.execute(statement)
 
 
 def _close(connections: list[Connection], owner: int | None = None) -> None:
@@ -257,23 +234,12 @@ def _close(connections: list[Connection], owner: int | None = None) -> None:
             connections.pop().close()
 
 
-def transaction(connection: Connection, work: Callable[[Connection], T]) -> T:
-    """Run `work` between BEGIN IMMEDIATE and COMMIT; any exception rolls back."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        result = work(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    return result
-
-
-def is_full(problem: sqlite3.DatabaseError) -> bool:
-    """Whether the index could not be written because the disk is full."""
+def unwritable(problem: Exception) -> bool:
+    """Whether the index could be read, but not written: a full disk, a directory that may only be read."""
+    if isinstance(problem, OSError):
+        return problem.errno in _NO_ROOM
     code = getattr(problem, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF == sqlite3.SQLITE_FULL
+    return code is not None and code & 0xFF in _UNWRITABLE
 
 
 def _broken(problem: sqlite3.DatabaseError) -> bool:

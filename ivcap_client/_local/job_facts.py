@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import times
-from .aspect_store import AspectRow, derived
+from .aspect_rows import AspectRow, derived
 from .identity import SCHEMA_JOB, SCHEMA_JOB_RESULT, SCHEMA_USED, derived_uuid
 
 if TYPE_CHECKING:

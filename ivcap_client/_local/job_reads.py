@@ -70,7 +70,7 @@ def list_jobs(platform: LocalPlatform, request: Request, service: str) -> Respon
     )
 
     def work(connection: Connection) -> list[tuple[Any, ...]]:
-        return list(rows(connection, ["jobs"], ["record"], where, order, asked.after, most=asked.limit + 1))
+        return list(rows(connection, [("jobs", where)], ["record"], order, asked.after, most=asked.limit + 1))
 
     found = platform.store.jobs.read(work) if len(asked.after) in (0, len(order.keys)) else []
     if not found and not asked.after and platform.catalogue().find(service) is None:

@@ -8,7 +8,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 from .._core.messages import Source
 from .._io.files import write_temp
 from . import times
-from .aspect_store import insert
+from .aspect_rows import insert
 from .identity import SCHEMA_JOB_STATUS, new_uuid, urn, uuid_of
 from .index import Connection
 from .job_events import EventLog
 from .job_facts import facts
 from .job_record import EndStatus, LocalJob, of_record, record_of, status_data, tells
 from .job_results import MOST_INLINE, stands_inline, suffix, whole_or_joined
-from .mirror import Mirror, Record
+from .mirror import Mirror, Record, apply_each
 
 __all__ = ["JobStore", "KeyConflict", "LocalJob"]
 
@@ -302,6 +302,13 @@ class JobStore:
         )
         connection.execute("DELETE FROM aspects WHERE origin = ?", (f"job:{id}",))
         insert(connection, stated)
+
+    def load(self, connection: Connection, records: Sequence[tuple[str, Record]]) -> Iterator[tuple[str, Exception]]:
+        """Write the rows of many records."""
+        return apply_each(self, connection, records)
+
+    def loaded(self, connection: Connection) -> None:
+        """No record says anything of another."""
 
     def drop(self, connection: Connection, id: str) -> None:
         """Remove the rows of a record that is gone."""

@@ -41,9 +41,8 @@ class Where:
 
 def rows(
     connection: Connection,
-    tables: Sequence[str],
+    sources: Sequence[tuple[str, Where]],
     columns: Sequence[str],
-    where: Where,
     order: Order,
     after: tuple[Key, ...] = (),
     *,
@@ -51,32 +50,50 @@ def rows(
 ) -> Iterator[tuple[tuple[Any, ...], tuple[Key, ...]]]:
     """Yield rows in order, each with its sort keys, starting after a given place.
 
-    Several tables are merged by SQLite as sorted streams, so that a page costs what it shows and not what there is.
+    Several sources are merged by SQLite as sorted streams, so that a page costs what it shows and not what there is.
 
     Args:
         connection: Where to ask.
-        tables: Tables with the same columns.
+        sources: Tables with the same columns, each with its conditions; no row is in two of them.
         columns: What is wanted of each row.
-        where: Conditions.
         order: Sort keys.
         after: Keys of the last row already seen; empty: from the start.
         most: At most so many rows; `None`: until the caller stops.
     """
+    if not sources:
+        return
+    text, values = statement(sources, columns, order, after, most=most)
+    width = len(columns)
+    for row in connection.execute(text, values):
+        yield row[:width], row[width:]
+
+
+def statement(
+    sources: Sequence[tuple[str, Where]],
+    columns: Sequence[str],
+    order: Order,
+    after: tuple[Key, ...] = (),
+    *,
+    most: int | None,
+) -> tuple[str, tuple[Any, ...]]:
+    """The SQL of `rows` and its parameters."""
     names = [f"k{number}" for number in range(len(order.keys))]
     keys = ", ".join(f"{key} AS {name}" for key, name in zip(order.keys, names, strict=True))
-    if after:
-        sign = "<" if order.descending else ">"
-        place = f"({', '.join(order.keys)}) {sign} ({', '.join('?' * len(after))})"
-        where = where.plus(place, *after)
-    condition = " AND ".join(f"({part})" for part in where.parts) or "1"
-    selects = [f"SELECT {', '.join(columns)}, {keys} FROM {table} WHERE {condition}" for table in tables]  # noqa: S608
+    selects: list[str] = []
+    values: list[Any] = []
+    for table, where in sources:
+        if after:
+            sign = "<" if order.descending else ">"
+            place = f"({', '.join(order.keys)}) {sign} ({', '.join('?' * len(after))})"
+            where = where.plus(place, *after)
+        condition = " AND ".join(f"({part})" for part in where.parts) or "1"
+        selects.append(f"SELECT {', '.join(columns)}, {keys} FROM {table} WHERE {condition}")  # noqa: S608
+        values += where.values
     direction = " DESC" if order.descending else ""
     text = " UNION ALL ".join(selects) + " ORDER BY " + ", ".join(name + direction for name in names)
     if most is not None:
         text += f" LIMIT {int(most)}"
-    width = len(columns)
-    for row in connection.execute(text, where.values * len(tables)):
-        yield row[:width], row[width:]
+    return text, tuple(values)
 
 
 def order_of(

@@ -8,19 +8,20 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from .._io.files import sync_directory, write_temp
-from .index import BUSY, Connection, Index, is_full
+from .index import BUSY, Connection, Index
 
 T = TypeVar("T")
 Record = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
-_FILE = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.json\Z")
+FILE = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.json\Z")
 
 TICK = 50_000_000
 """Nanoseconds within which two changes of a directory may carry the same time stamp (kernels count in ticks)."""
@@ -32,7 +33,10 @@ ABANDONED = int(2 * BUSY * 1e9)
 """Nanoseconds after which the owner of an intent, who waits at most `BUSY` for its turn, must be dead."""
 
 MOST_NAMES = 10_000
-"""Up to this many records, a directory that was written a moment ago is compared by names once more."""
+"""Up to this many records, those of a directory that was written a moment ago are counted once more."""
+
+UNSURE = 600_000_000_000
+"""Nanoseconds before the newest known record in which a power cut may have taken transactions from the index."""
 
 
 class Rows(Protocol):
@@ -48,6 +52,16 @@ class Rows(Protocol):
     def drop(self, connection: Connection, id: str) -> None:
         """Remove the rows of a record whose file is gone."""
 
+    def load(self, connection: Connection, records: Sequence[tuple[str, Record]]) -> Iterator[tuple[str, Exception]]:
+        """Write the rows of many records into an index that is being made; what one says of another is left out.
+
+        Yields:
+            The records that cannot be one, each with the reason.
+        """
+
+    def loaded(self, connection: Connection) -> None:
+        """All are loaded: do what `load` left out."""
+
 
 class Mirror:
     """Writes records so that a crash at any moment leaves file and index agreeing, and notices files changed by hand.
@@ -57,7 +71,7 @@ class Mirror:
     """
 
     def __init__(self, kind: str, directory: Path, temp: Path, index: Callable[[], Index], rows: Rows) -> None:
-        self.kind, self.directory, self._temp, self._index, self._rows = kind, directory, temp, index, rows
+        self.kind, self.directory, self._temp, self._index, self.rows = kind, directory, temp, index, rows
 
     def path(self, id: str) -> Path:
         """Return where the record lives."""
@@ -92,7 +106,9 @@ class Mirror:
             try:
                 outcome = index.write(lambda c: self._commit(c, id, record, temp, guard, also))
             except BaseException:
-                index.write(lambda c: self._finish(c, id))
+                # Where even this cannot be written, the intent stays, and whoever comes next finishes it.
+                with suppress(OSError, sqlite3.Error):
+                    index.write(lambda c: self._finish(c, id))
                 raise
         finally:
             temp.unlink(missing_ok=True)
@@ -110,8 +126,8 @@ class Mirror:
         also: Callable[[Connection], None] | None,
     ) -> T | None:
         outcome = guard(connection) if guard else None
-        self._rows.apply(connection, id, record)
-        before = _mtime(self.directory)
+        self.rows.apply(connection, id, record)
+        before = changed_at(self.directory)
         final = self.path(id)
         if temp.exists():  # else this is the repetition after a broken index, and the file is in place
             os.replace(temp, final)
@@ -133,14 +149,20 @@ class Mirror:
         )
         connection.execute(
             "UPDATE folders SET mtime = ?, noted = ? WHERE kind = ? AND mtime = ?",
-            (_mtime(self.directory), time.time_ns(), self.kind, before),
+            (changed_at(self.directory), time.time_ns(), self.kind, before),
         )
+
+    def look(self, id: str) -> None:
+        """Read one record again if its file was changed in place, which its directory's time does not tell."""
+        index = self._index()
+        if index.read(lambda c: self._changed(c, id)):
+            index.refresh(lambda c: self._finish(c, id))
 
     def recover(self) -> None:
         """Finish what another process left half done when it was killed, if there is such a thing."""
         index = self._index()
         if index.read(self._left):
-            self._when_there_is_room(self._finish_intents)
+            index.refresh(self._finish_intents)
 
     def _left(self, connection: Connection) -> bool:
         found = connection.execute(
@@ -174,44 +196,53 @@ class Mirror:
         """Look at the directory's time stamp and read what changed by other hands, if anything did."""
         index = self._index()
         if index.read(self._stale):
-            self._when_there_is_room(self._refresh)
+            index.refresh(self._refresh)
 
-    def _when_there_is_room(self, work: Callable[[Connection], None]) -> None:
-        """Bring the index up to date; on a full disk what it knows has to do, so that reading goes on."""
-        try:
-            self._index().write(work)
-        except sqlite3.OperationalError as problem:
-            if not is_full(problem):
-                raise
-            log.warning("%s: the index cannot take up what changed: %s", self.directory, problem)
-
-    def settle(self, connection: Connection, *, everything: bool) -> None:
+    def settle(self, connection: Connection, *, rebooted: bool) -> None:
         """Finish what a crash left half done, and read what changed since the index was last open."""
         self._finish_intents(connection)
-        if everything:
-            self.compare(connection)
-        else:
-            self._refresh(connection)
+        if rebooted and self.count():
+            ((newest,),) = connection.execute("SELECT max(mtime) FROM files WHERE kind = ?", (self.kind,)).fetchall()
+            # A power cut can only have taken the last transactions from the index, so older files need no look.
+            self.compare(connection, since=(newest or 0) - UNSURE)
+        self._refresh(connection)
+
+    def count(self) -> int:
+        """How many records there seem to be."""
+        try:
+            return sum(name.endswith(".json") for name in os.listdir(self.directory))
+        except FileNotFoundError:
+            return 0
 
     def _stale(self, connection: Connection) -> bool:
         row = connection.execute("SELECT mtime, noted FROM folders WHERE kind = ?", (self.kind,)).fetchone()
-        mtime = _mtime(self.directory)
+        mtime = changed_at(self.directory)
         return row is None or row[0] != mtime or _doubtful(row[0], row[1])
 
     def _refresh(self, connection: Connection) -> None:
         row = connection.execute("SELECT mtime, noted FROM folders WHERE kind = ?", (self.kind,)).fetchone()
-        if row is not None and row[0] == _mtime(self.directory):
+        if row is not None and row[0] == changed_at(self.directory):
             if not _doubtful(row[0], row[1]):
                 return
-            ((count,),) = connection.execute("SELECT count(*) FROM files WHERE kind = ?", (self.kind,)).fetchall()
-            if count > MOST_NAMES:
+            # Records are replaced by ourselves; what others add or remove within the tick changes their number.
+            ((known,),) = connection.execute(
+                "SELECT (SELECT count(*) FROM files WHERE kind = ?1)"
+                " + (SELECT count(*) FROM problems WHERE kind = ?1 AND id LIKE '%.json')",
+                (self.kind,),
+            ).fetchall()
+            if known > MOST_NAMES or known == self.count():
                 connection.execute("UPDATE folders SET noted = ? WHERE kind = ?", (time.time_ns(), self.kind))
                 return
         self.compare(connection)
 
-    def compare(self, connection: Connection) -> None:
-        """Compare the whole directory with the index and read what differs. Runs within a transaction."""
-        mtime = _mtime(self.directory)
+    def compare(self, connection: Connection, since: int | None = None) -> None:
+        """Compare the directory with the index and read what differs. Runs within a transaction.
+
+        Args:
+            connection: Where to write.
+            since: Of records known to be older than this, in nanoseconds, only the names are compared.
+        """
+        mtime = changed_at(self.directory)
         known = {
             id: (mtime, size)
             for id, mtime, size in connection.execute("SELECT id, mtime, size FROM files WHERE kind = ?", (self.kind,))
@@ -222,19 +253,22 @@ class Mirror:
         except FileNotFoundError:
             entries = []
         for entry in entries:
-            match = _FILE.match(entry.name)
+            match = FILE.match(entry.name)
             if match is None:
                 if entry.name.endswith(".json"):
-                    self._problem(connection, entry.name, self.directory / entry.name, "its name is no UUID")
+                    self.problem(connection, entry.name, self.directory / entry.name, "its name is no UUID")
+                continue
+            before = known.pop(match[1], None)
+            if since is not None and before is not None and before[0] < since:
                 continue
             try:
                 found = entry.stat()
             except FileNotFoundError:
                 continue
-            if known.pop(match[1], None) != (found.st_mtime_ns, found.st_size):
+            if before != (found.st_mtime_ns, found.st_size):
                 self._load(connection, match[1])
         for id in known:
-            self._rows.drop(connection, id)
+            self.rows.drop(connection, id)
             connection.execute("DELETE FROM files WHERE kind = ? AND id = ?", (self.kind, id))
             connection.execute("DELETE FROM problems WHERE kind = ? AND id = ?", (self.kind, id))
         connection.execute(
@@ -250,23 +284,35 @@ class Mirror:
             record = json.loads(path.read_bytes())
             if not isinstance(record, dict):
                 raise ValueError("it holds no JSON object")
-            self._rows.apply(connection, id, record)
+            self.rows.apply(connection, id, record)
             connection.execute("DELETE FROM problems WHERE kind = ? AND id = ?", (self.kind, id))
         except FileNotFoundError:
             return
         except (ValueError, TypeError, KeyError, OSError, RecursionError) as problem:
-            self._rows.drop(connection, id)
-            self._problem(connection, id, path, str(problem) or type(problem).__name__)
+            self.rows.drop(connection, id)
+            self.problem(connection, id, path, str(problem) or type(problem).__name__)
         connection.execute(
             "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (self.kind, id, found.st_mtime_ns, found.st_size)
         )
 
-    def _problem(self, connection: Connection, id: str, path: Path, message: str) -> None:
+    def problem(self, connection: Connection, id: str, path: Path, message: str) -> None:
+        """Note a file that is skipped, and why."""
         log.warning("%s is skipped: %s", path, message)
         connection.execute("INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?)", (self.kind, id, str(path), message))
 
 
-def _mtime(directory: Path) -> int:
+def apply_each(
+    rows: Rows, connection: Connection, records: Sequence[tuple[str, Record]]
+) -> Iterator[tuple[str, Exception]]:
+    """`Rows.load` for records that say nothing of each other."""
+    for id, record in records:
+        try:
+            rows.apply(connection, id, record)
+        except (ValueError, TypeError, KeyError) as problem:
+            yield id, problem
+
+
+def changed_at(directory: Path) -> int:
     try:
         return directory.stat().st_mtime_ns
     except FileNotFoundError:

@@ -28,7 +28,7 @@ def data_dir() -> Path:
 
 def mark(base_dir: Path) -> str:
     """A short name for one base directory, to keep its state apart from that of others."""
-    return hashlib.sha256(str(base_dir.resolve()).encode()).hexdigest()[:16]
+    return hashlib.sha256(os.path.realpath(base_dir).encode()).hexdigest()[:16]
 
 
 def _place(variable: str, function: str) -> Path:

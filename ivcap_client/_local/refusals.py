@@ -82,7 +82,7 @@ def no_room(message: str) -> Refusal:
 def disk(problem: OSError, base_dir: Path) -> Refusal:
     """Say what the disk refused, and where."""
     where = _directory(problem, base_dir)
-    if problem.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+    if problem.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)):
         return no_room(f"no space left to write in {where}")
     if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         # The directory is told apart from the text: no credential and no account can help.

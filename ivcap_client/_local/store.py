@@ -11,9 +11,10 @@ import time
 import weakref
 from pathlib import Path
 
-from . import times
+from . import filling, times
 from .artifact_store import ArtifactStore
 from .aspect_store import AspectStore
+from .building import Progress, boot, transaction
 from .index import Connection, Index
 from .job_store import JobStore
 from .queue_store import QueueStore
@@ -105,20 +106,24 @@ class Store:
         if index is not None:
             index.close()
 
-    def _fill(self, connection: Connection) -> None:
-        for mirror in (self.artifacts.mirror, self.jobs.mirror, self.aspects.mirror):
-            mirror.compare(connection)
-        connection.execute("INSERT OR REPLACE INTO boots VALUES (?)", (_boot(),))
+    def _fill(self, connection: Connection, progress: Progress) -> None:
+        mirrors = (self.artifacts.mirror, self.jobs.mirror, self.aspects.mirror)
+        totals = [mirror.count() for mirror in mirrors]
+        before = 0
+        for mirror, total in zip(mirrors, totals, strict=True):
+            filling.fill(mirror, connection, lambda done, before=before: progress(before + done, sum(totals)))  # type: ignore[misc]
+            before += total
+        transaction(connection, lambda c: c.execute("INSERT OR REPLACE INTO boots VALUES (?)", (boot(),)))
         self._sweep()
 
     def _settle(self, connection: Connection) -> None:
         # After a power cut the index may lack its last transactions although the directory looks unchanged.
-        rebooted = connection.execute("SELECT 1 FROM boots WHERE id = ?", (_boot(),)).fetchone() is None
+        rebooted = connection.execute("SELECT 1 FROM boots WHERE id = ?", (boot(),)).fetchone() is None
         for mirror in (self.artifacts.mirror, self.jobs.mirror, self.aspects.mirror):
-            mirror.settle(connection, everything=rebooted)
+            mirror.settle(connection, rebooted=rebooted)
         if rebooted:
             connection.execute("DELETE FROM boots")
-            connection.execute("INSERT OR REPLACE INTO boots VALUES (?)", (_boot(),))
+            connection.execute("INSERT OR REPLACE INTO boots VALUES (?)", (boot(),))
             self._sweep()
 
     def _sweep(self) -> None:
@@ -172,14 +177,6 @@ def _cache_dir() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("ivcap-mcp"))
-
-
-def _boot() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        # Elsewhere the moment of the boot is not cheaply known, and file times are fine enough.
-        return "unknown"
 
 
 def _on_network(path: Path, mounts: Path = Path("/proc/mounts")) -> bool:

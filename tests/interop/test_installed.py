@@ -76,3 +76,18 @@ def test_an_environment_shared_with_the_public_client_is_refused_with_the_repair
     assert "pip uninstall --yes ivcap-client ivcap-mcp" in ran.stderr
     assert "pip install ivcap-mcp" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "starter",
+    [
+        ["uv", "tool", "run", "--isolated", "--from", "{wheel}", "ivcap-mcp"],
+        ["uv", "tool", "run", "--from", "pipx", "pipx", "run", "--no-cache", "--spec", "{wheel}", "ivcap-mcp"],
+    ],
+    ids=["uvx", "pipx"],
+)
+def test_it_runs_without_being_installed(wheel: Path, tmp_path: Path, starter: list[str]) -> None:
+    words = [sys.executable, "-m", *(word.format(wheel=wheel) for word in starter)]
+    listed = run(*words, "tools", "--local-dir", tmp_path / "store", "--json", cwd=tmp_path)
+    assert listed.returncode == 0, listed.stderr
+    assert '"run_service"' in listed.stdout

@@ -212,9 +212,12 @@ async def test_streams_that_are_cut_off_leave_nothing_behind(server: IvcapServer
         await server.backend.ivcap.job(job, await service_of(server.backend.ivcap, job)).cancel_async()
 
 
-async def test_a_stateless_server_keeps_nothing_of_an_older_clients_subscription(server: IvcapServer) -> None:
+async def test_a_stateless_server_refuses_an_older_clients_subscription_that_it_could_not_keep(
+    server: IvcapServer,
+) -> None:
     async with hosted(server, stateless=True) as url, client_at(url, "legacy") as client:
-        await client.session.subscribe_resource(await an_aspect(client))
+        with pytest.raises(MCPError, match="keeps no sessions"):
+            await client.session.subscribe_resource(await an_aspect(client))
         await nothing_left(server)
 
 

@@ -1,0 +1,197 @@
+"""What else a platform keeps: secrets, queues, orders, packages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from ivcap_client._core import orders, packages, queues, secrets
+from ivcap_client._core.orders import OrderRecord
+from ivcap_client._core.pages import Listing
+from ivcap_client._core.port import run
+from ivcap_client._core.queues import Message, QueueRecord
+from ivcap_client._core.secrets import SecretRecord
+from ivcap_client._faces.face import Face
+from ivcap_client.exception import InvalidInput
+from ivcap_client.order import Order
+from ivcap_client.paging import Pager
+from ivcap_client.queue import Queue
+from ivcap_client.secret import Secret
+from ivcap_client.urns import identifier
+
+
+class Kept(Face):
+    """The part of `IVCAP` for secrets, queues, orders and packages."""
+
+    # Secrets
+
+    def list_secrets(
+        self,
+        *,
+        filter: str | None = None,
+        limit: int | None = 10,
+        order_by: str | None = None,
+        order_desc: bool | None = False,
+        at_time: datetime | None = None,
+    ) -> Pager[Secret]:
+        """Secrets by name, without values.
+
+        Raises:
+            InvalidInput: `order_by`, `order_desc` or `at_time` was given, which no platform can do for secrets.
+        """
+        if order_by or order_desc or at_time is not None:
+            raise InvalidInput(
+                "list secrets: platforms list secrets as they are now, by name only: leave the order out"
+            )
+        return self._pager(lambda port, size, at: secrets.list_page(port, filter, size, at), self._secret, limit)
+
+    def get_secret(self, secret_name: str, *, secret_type: str | None = None) -> Secret:
+        """A secret by its name, with a hash of its value.
+
+        Raises:
+            ResourceNotFound: There is none.
+        """
+        return self._secret(run(secrets.read(self._port, secret_name, secret_type)))
+
+    async def get_secret_async(self, secret_name: str, *, secret_type: str | None = None) -> Secret:
+        """`get_secret` for async code."""
+        return self._secret(await secrets.read(self._async_port, secret_name, secret_type))
+
+    def set_secret(
+        self,
+        secret_name: str,
+        secret_value: str,
+        *,
+        expiry_time: int | datetime | None = None,
+        secret_type: str | None = None,
+    ) -> Secret:
+        """Keep a value under a name, for services to use; an older one is gone.
+
+        Args:
+            secret_name: Its name.
+            secret_value: The value; it appears in no log and no error.
+            expiry_time: When it ends to be: a moment, or seconds since 1970; by default never.
+            secret_type: Its kind, where services ask for one.
+        """
+        run(secrets.write(self._port, secret_name, secret_value, expiry_time, secret_type))
+        return self._secret(SecretRecord(secret_name, kind=secret_type)).refresh()
+
+    async def set_secret_async(
+        self,
+        secret_name: str,
+        secret_value: str,
+        *,
+        expiry_time: int | datetime | None = None,
+        secret_type: str | None = None,
+    ) -> Secret:
+        """`set_secret` for async code."""
+        await secrets.write(self._async_port, secret_name, secret_value, expiry_time, secret_type)
+        return await self._secret(SecretRecord(secret_name, kind=secret_type)).refresh_async()
+
+    # Queues
+
+    def list_queues(
+        self,
+        *,
+        filter: str | None = None,
+        limit: int | None = 10,
+        order_by: str | None = None,
+        order_desc: bool | None = False,
+        at_time: datetime | None = None,
+    ) -> Pager[Queue]:
+        """Queues, page by page as they are needed; `limit=None` for all."""
+        asked = Listing(filter, order_by, order_desc, at_time)
+        return self._pager(lambda port, size, at: queues.list_page(port, asked, size, at), self._queue, limit)
+
+    def create_queue(self, name: str, *, description: str | None = None, policy: str | None = None) -> Queue:
+        """Make a queue.
+
+        Args:
+            name: Its name, without white space and `. * > / \\`.
+            description: What it is for.
+            policy: URN of the policy that governs who may use it.
+
+        Raises:
+            Conflict: There is one of this name.
+        """
+        return self._queue(run(queues.create(self._port, name, description, policy)))
+
+    async def create_queue_async(
+        self, name: str, *, description: str | None = None, policy: str | None = None
+    ) -> Queue:
+        """`create_queue` for async code."""
+        return self._queue(await queues.create(self._async_port, name, description, policy))
+
+    def get_queue(self, queue_id: str) -> Queue:
+        """A queue by its URN, with how much waits in it."""
+        return self._queue(run(queues.read(self._port, queue_id)))
+
+    async def get_queue_async(self, queue_id: str) -> Queue:
+        """`get_queue` for async code."""
+        return self._queue(await queues.read(self._async_port, queue_id))
+
+    def delete_queue(self, queue_id: str) -> None:
+        """Delete a queue, with all that waits in it."""
+        run(queues.delete(self._port, queue_id))
+
+    async def delete_queue_async(self, queue_id: str) -> None:
+        """`delete_queue` for async code."""
+        await queues.delete(self._async_port, queue_id)
+
+    def enqueue_message(self, queue_id: str, message: Any, *, schema: str | None = None) -> str:
+        """Put a message (any JSON) into a queue; the platform's id of it."""
+        return run(queues.put(self._port, queue_id, message, schema))
+
+    async def enqueue_message_async(self, queue_id: str, message: Any, *, schema: str | None = None) -> str:
+        """`enqueue_message` for async code."""
+        return await queues.put(self._async_port, queue_id, message, schema)
+
+    def dequeue_messages(self, queue_id: str, limit: int = 1) -> tuple[Message, ...]:
+        """Take messages out of a queue, the oldest first; they are gone from it."""
+        return run(queues.take(self._port, queue_id, limit))
+
+    async def dequeue_messages_async(self, queue_id: str, limit: int = 1) -> tuple[Message, ...]:
+        """`dequeue_messages` for async code."""
+        return await queues.take(self._async_port, queue_id, limit)
+
+    # Orders
+
+    def list_orders(
+        self,
+        *,
+        filter: str | None = None,
+        limit: int | None = 10,
+        order_by: str | None = None,
+        order_desc: bool | None = False,
+        at_time: datetime | None = None,
+    ) -> Pager[Order]:
+        """Orders, page by page as they are needed; `limit=None` for all. Deployments only."""
+        asked = Listing(filter, order_by, order_desc, at_time)
+        return self._pager(lambda port, size, at: orders.list_page(port, asked, size, at), self._order, limit)
+
+    def get_order(self, order_id: str) -> Order:
+        """Handle of an order; nothing is asked until it is used."""
+        return self._order(OrderRecord(identifier(order_id, "get order")))
+
+    # Packages
+
+    def list_packages(self, *, tag: str | None = None, limit: int | None = 10) -> Pager[str]:
+        """Names of the container images a deployment holds; with `tag` those of it."""
+        return self._pager(lambda port, size, at: packages.list_page(port, tag, size, at), str, limit)
+
+    def remove_package(self, tag: str) -> None:
+        """Remove a container image."""
+        run(packages.remove(self._port, tag))
+
+    async def remove_package_async(self, tag: str) -> None:
+        """`remove_package` for async code."""
+        await packages.remove(self._async_port, tag)
+
+    def _secret(self, record: SecretRecord) -> Secret:
+        return Secret(self._whole, record)
+
+    def _queue(self, record: QueueRecord) -> Queue:
+        return Queue(self._whole, record)
+
+    def _order(self, record: OrderRecord) -> Order:
+        return Order(self._whole, record)

@@ -1,0 +1,125 @@
+"""Reading a whole directory of records into an index that is being made: many at a time, in an order disks like."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from .building import transaction
+from .index import Connection
+from .mirror import FILE, Mirror, Record, changed_at
+
+BATCH = 2000
+"""Records in one transaction: what an interruption costs at most."""
+
+READERS = 8
+"""Threads that read files. A disk that has to be waited for serves several at a time."""
+
+_Read = tuple[str, int, int, "Record | Exception"]
+
+
+def fill(mirror: Mirror, connection: Connection, done: Callable[[int], None]) -> None:
+    """Read the records that the index does not know yet.
+
+    Args:
+        mirror: The directory.
+        connection: To an index that nobody else uses yet.
+        done: Told how many records are there.
+    """
+    before = changed_at(mirror.directory)
+    rows = connection.execute("SELECT id FROM files WHERE kind = ?", (mirror.kind,))
+    known = {id for (id,) in rows}
+    resumed = bool(known)
+    wanted, strange = _names(mirror, known)
+    batches = [wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH)]
+    count = len(known)
+    with ThreadPoolExecutor(READERS, thread_name_prefix="index") as pool:
+
+        def begin(batch: list[str]) -> list[Any]:
+            share = -(-len(batch) // READERS)
+            parts = [batch[at : at + share] for at in range(0, len(batch), share)]
+            return [pool.submit(_read, mirror, part) for part in parts]
+
+        ahead = begin(batches[0]) if batches else []
+        try:
+            for number, batch in enumerate(batches):
+                found = [one for part in ahead for one in part.result()]
+                ahead = begin(batches[number + 1]) if number + 1 < len(batches) else []
+                transaction(connection, lambda c, found=found: _take(mirror, c, found))  # type: ignore[misc]
+                count += len(batch)
+                done(count)
+        except BaseException:
+            for part in ahead:
+                part.cancel()
+            raise
+
+    def end(connection: Connection) -> None:
+        mirror.rows.loaded(connection)
+        for name in strange:
+            mirror.problem(connection, name, mirror.directory / name, "its name is no UUID")
+        if resumed:
+            mirror.compare(connection)  # what was read before the interruption may have changed since
+        else:
+            connection.execute("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", (mirror.kind, before, time.time_ns()))
+
+    transaction(connection, end)
+
+
+def _names(mirror: Mirror, known: set[str]) -> tuple[list[str], list[str]]:
+    """UUIDs of the records that are not known yet, in the order in which they lie on the disk; and other names."""
+    found, strange = [], []
+    try:
+        with os.scandir(mirror.directory) as entries:
+            for entry in entries:
+                match = FILE.match(entry.name)
+                if match is None:
+                    if entry.name.endswith(".json"):
+                        strange.append(entry.name)
+                elif match[1] not in known:
+                    found.append((entry.inode(), match[1]))
+    except FileNotFoundError:
+        return [], []
+    found.sort()
+    return [id for _, id in found], strange
+
+
+def _read(mirror: Mirror, ids: list[str]) -> list[_Read]:
+    found: list[_Read] = []
+    base = f"{mirror.directory}{os.sep}"
+    for id in ids:
+        try:
+            handle = os.open(f"{base}{id}.json", os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError:
+            continue
+        except OSError as problem:
+            found.append((id, 0, 0, problem))
+            continue
+        try:
+            status = os.fstat(handle)
+            data = os.read(handle, status.st_size + 1)
+            while len(data) < status.st_size and (more := os.read(handle, status.st_size)):
+                data += more
+            record = json.loads(data)
+            if not isinstance(record, dict):
+                raise ValueError("it holds no JSON object")
+        except (OSError, ValueError, RecursionError) as problem:
+            found.append((id, status.st_mtime_ns, status.st_size, problem))
+        else:
+            found.append((id, status.st_mtime_ns, status.st_size, record))
+        finally:
+            os.close(handle)
+    return found
+
+
+def _take(mirror: Mirror, connection: Connection, found: list[_Read]) -> None:
+    good = [(id, record) for id, _, _, record in found if isinstance(record, dict)]
+    bad = [(id, problem) for id, _, _, problem in found if isinstance(problem, Exception)]
+    for id, problem in (*bad, *mirror.rows.load(connection, good)):
+        mirror.problem(connection, id, mirror.path(id), str(problem) or type(problem).__name__)
+    connection.executemany(
+        "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", [(mirror.kind, id, at, size) for id, at, size, _ in found]
+    )
