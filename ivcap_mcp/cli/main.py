@@ -15,7 +15,21 @@ from ivcap_mcp.cli import serve_options
 
 DONE, FAILED, USAGE, NO_CONNECTION = 0, 1, 2, 3
 
-COMMANDS = ("serve", "demo", "platform", "services", "tokens", "tools", "call", "login", "logout", "whoami")
+COMMANDS = (
+    "serve",
+    "demo",
+    "platform",
+    "services",
+    "tokens",
+    "tools",
+    "call",
+    "login",
+    "logout",
+    "whoami",
+    "install",
+    "uninstall",
+    "doctor",
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -106,7 +120,32 @@ def parser() -> argparse.ArgumentParser:
     logout.add_argument("--all", action="store_true", help="forget every login")
     for people in (login, whoami):
         people.add_argument("--json", action="store_true", help="JSON, for programs")
+    _clients(commands)
     return top
+
+
+def _clients(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from ivcap_mcp.clients.places import CLIENTS
+
+    install = commands.add_parser("install", help="put this server into a client's configuration file")
+    uninstall = commands.add_parser("uninstall", help="take it out of there")
+    for command in (install, uninstall):
+        command.add_argument("client", choices=tuple(CLIENTS), metavar="CLIENT", help=", ".join(CLIENTS))
+        command.add_argument("--name", default="ivcap", help="what the server is called there (default: ivcap)")
+        command.add_argument("--print", action="store_true", help="show it, and change nothing")
+    before = set(install._actions)
+    _target(install)
+    _tools(install)
+    install.add_argument("--confirm", action="store_true", help="the server asks the user before it runs a service")
+    install.set_defaults(passed_on=[action for action in install._actions if action not in before])
+
+    doctor = commands.add_parser("doctor", help="find what is wrong and say what to do about it")
+    doctor.add_argument("--fix", action="store_true", help="correct what can be corrected safely")
+    doctor.add_argument("--json", action="store_true", help="JSON, for programs")
+    before = set(doctor._actions)
+    _target(doctor)
+    _tools(doctor)
+    doctor.set_defaults(passed_on=[action for action in doctor._actions if action not in before])
 
 
 def _port(text: str) -> int:

@@ -25,7 +25,7 @@ SOURCES = [
 def documented(command: str) -> dict[str, str]:
     """The options that the page gives to a command, each as it is written there with its argument."""
     text = section(CLI, f"## {command}")
-    if command in ("serve", "tools", "call"):
+    if command in ("serve", "tools", "call", "install", "doctor"):
         text += "\n".join(section(CLI, heading) for heading in SHARED)
     return {words.split()[0]: words for words in re.findall(r"^\| `(--[^`]+)` \|", text, re.MULTILINE)}
 

@@ -51,19 +51,19 @@ ART, JOB, ORDER, SERVICE = urn("artifact", 1), urn("job", 2), urn("order", 3), u
     ],
 )
 def test_all_known_spellings_are_understood(
-    form: str, entity: str, name: str, content: Mapping[str, Any], edges: list[tuple[str, str, str]]
+    form: str, entity: str, name: str, content: Mapping[str, Any], edges: list[tuple[str, str, str]], tmp_path: Path
 ) -> None:
     record = AspectRecord(urn("aspect", 5), entity, form.format(name), content)
-    found = edges_of(Aspect(None, record))  # type: ignore[arg-type]  # nothing is asked of the platform
+    found = edges_of(Aspect(LocalIVCAP(tmp_path), record))  # nothing is asked of it
     assert [(edge.subject, edge.relation, edge.object) for edge in found] == edges
     assert all(record.id in edge.source for edge in found)
 
 
 @pytest.mark.parametrize("content", [None, [], "x", {"artifact": 7}, {"used": 3, "products": 4}, {"products": [[]]}])
-def test_statements_that_make_no_sense_say_nothing(content: Any) -> None:
+def test_statements_that_make_no_sense_say_nothing(content: Any, tmp_path: Path) -> None:
     for name in ("artifact-usedBy-order.1", "order-produced-artifact.1", "job.2"):
         record = AspectRecord(urn("aspect", 5), "urn:test:x:1", f"urn:ivcap:schema:{name}", content)
-        assert edges_of(Aspect(None, record)) == []  # type: ignore[arg-type]
+        assert edges_of(Aspect(LocalIVCAP(tmp_path), record)) == []
 
 
 def test_urns_are_found_anywhere_in_a_value() -> None:

@@ -1,0 +1,1 @@
+"""Configuration files of MCP clients: where they are, what goes into them, how they are edited."""
