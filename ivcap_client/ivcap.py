@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import ivcap_client
-from ivcap_client._core.port import Auth, Port, Retry, Target
+from ivcap_client._core.port import Auth, Observer, Port, Retry, Target
 from ivcap_client._faces.artifacts import Artifacts
 from ivcap_client._faces.aspects import Aspects
 from ivcap_client._faces.collections import Collections
@@ -45,6 +45,8 @@ class IVCAP(Services, Jobs, Artifacts, Aspects, Collections, Kept):
         proxy: URL of a proxy, instead of the environment's.
         retry: Which failures of repeatable requests are borne.
         foreign_data: Whether bytes may be fetched from another origin when the platform says they lie there.
+        observer: Is told of each request, for traces and measurements: `begin(what, method, headers)` before, and what
+            that returns after.
 
     Raises:
         ConfigError: No token for the URL, or a token without one.
@@ -73,6 +75,7 @@ class IVCAP(Services, Jobs, Artifacts, Aspects, Collections, Kept):
         proxy: str | None = None,
         retry: Retry | None = None,
         foreign_data: bool = True,
+        observer: Observer | None = None,
     ) -> None:
         chosen = connection(url, token, auth)
         if chosen.url is None:  # in a subclass, which cannot turn into a LocalIVCAP
@@ -84,6 +87,7 @@ class IVCAP(Services, Jobs, Artifacts, Aspects, Collections, Kept):
             timeout=timeout,
             retry=retry or Retry(),
             foreign_data=foreign_data,
+            observer=observer,
         )
         self.account_id = account_id
         self._options: dict[str, Any] = {"verify": verify, "proxy": proxy}

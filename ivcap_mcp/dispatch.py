@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
@@ -12,7 +13,7 @@ from mcp.shared.exceptions import MCPError
 
 from ivcap_client.exception import IvcapError, NotSignedIn
 from ivcap_client.schemas.reading import Doc, read
-from ivcap_mcp import arguments, calls, confirm, profiles, tasks
+from ivcap_mcp import arguments, calls, confirm, logs, profiles, tasks, telemetry
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.catalog import Entry, is_reading
 from ivcap_mcp.errors import ToolError, as_result, read_only, tool_error, unknown_tool
@@ -23,6 +24,8 @@ from ivcap_mcp.tasks import Tasks
 from ivcap_mcp.text import clip
 from ivcap_mcp.tools import Builtin
 from ivcap_mcp.tools.services import known
+
+log = logging.getLogger("ivcap_mcp.calls")
 
 Context = ServerRequestContext[Any, Any]
 
@@ -35,6 +38,26 @@ class Dispatch:
 
     async def call_tool(self, ctx: Context, params: t.CallToolRequestParams) -> Any:
         """The tool's result; or the question that comes before it, or the task that it becomes."""
+        name = (
+            params.name if params.name in self._builtins or self._backend.catalog.schema_of(params.name) else "unknown"
+        )
+        began, named = time.monotonic(), logs.TOOL.set(name)
+        outcome, job = "failed", None
+        try:
+            answer = await self._called(ctx, params)
+            outcome, job = _outcome(answer)
+        except anyio.get_cancelled_exc_class():
+            outcome = "cancelled"
+            raise
+        finally:
+            seconds = time.monotonic() - began
+            telemetry.called(name, outcome, seconds, job)
+            about = {"job": job, "outcome": outcome, "seconds": round(seconds, 3)}
+            log.info("call of %s: %s after %.3f s", name, outcome, seconds, extra=about)
+            logs.TOOL.reset(named)
+        return answer
+
+    async def _called(self, ctx: Context, params: t.CallToolRequestParams) -> Any:
         settings, given = self._backend.settings, params.arguments or {}
         builtin = self._builtins.get(params.name)
         try:
@@ -135,6 +158,18 @@ class Dispatch:
                 request, entry, repaired["input"], key=repaired.get("key"), resubmit=repaired.get("resubmit", False)
             )
         return await builtin.run(self._backend, request, repaired)
+
+
+def _outcome(answer: Any) -> tuple[str, str | None]:
+    """In a word how a call was answered, and the job it was about."""
+    if isinstance(answer, t.InputRequiredResult):
+        return "question", None
+    if isinstance(answer, dict):
+        return "task", answer.get("taskId")
+    if not isinstance(answer, t.CallToolResult):
+        return "answer", None
+    job = (answer.meta or {}).get("ivcap/job") or (answer.structured_content or {}).get("job")
+    return "error" if answer.is_error else "answer", job if isinstance(job, str) else None
 
 
 _read: dict[str, Doc] = {}

@@ -14,7 +14,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from starlette.applications import Starlette
 
-from ivcap_mcp import uploads
+from ivcap_mcp import logs, telemetry, uploads
 from ivcap_mcp.allowance import Allowance, Uses
 from ivcap_mcp.auth.caller import Caller, Gate, Refused, bearer
 from ivcap_mcp.auth.seat import CALLER
@@ -133,7 +133,8 @@ class Door:
             log.warning("caller %s asks too much, and may ask again in %g s", mark, wait)
             await busy(receive, send, 429, f"too many requests: ask again in {wait:g} s", wait)
             return
-        caller_before = CALLER.set(caller)
+        caller_before, logged = CALLER.set(caller), logs.CALLER.set(mark)
+        trace = telemetry.joined(dict(scope["headers"]))
         try:
             async with self._house.serving(mark, caller) as served:
                 assert served is not None  # there is a caller
@@ -145,6 +146,8 @@ class Door:
             log.warning("there is no server for caller %s", mark)
             await busy(receive, send, 503, "this server is full: ask again later", FULL)
         finally:
+            telemetry.left(trace)
+            logs.CALLER.reset(logged)
             CALLER.reset(caller_before)
             self._uses.leave(mark)
 
@@ -178,6 +181,7 @@ class Door:
             CALLER.reset(before)
 
     async def _refuse(self, send: Send, refused: Refused) -> None:
+        telemetry.refused(refused.status)
         headers = []
         if refused.status in (401, 403) and (challenge := self._gate.challenge(refused)):
             headers.append((b"www-authenticate", challenge.encode("latin-1", "replace")))
@@ -217,6 +221,7 @@ def _reading(scope: Scope, server: IvcapServer) -> AbstractContextManager[None]:
 
 async def busy(receive: Receive, send: Send, status: int, message: str, wait: float) -> None:
     """Refuse a request for now, as HTTP and as JSON-RPC, with the seconds after which it may come again."""
+    telemetry.refused(status)
     error = {"code": TOO_MANY, "message": message, "data": {"retryAfter": math.ceil(wait)}}
     value = {"jsonrpc": "2.0", "id": await _id_of(receive), "error": error}
     await told(send, status, value, (b"retry-after", str(math.ceil(wait)).encode()))

@@ -201,6 +201,8 @@ def connect(options: Options, env: Mapping[str, str], auth: Auth | None = None) 
     Raises:
         ConfigError: The options and the environment contradict each other.
     """
+    from ivcap_mcp.telemetry import PlatformCalls
+
     target = chosen(options, env)
     if target.url is None:
         base = options.local_dir.expanduser().absolute() if options.local_dir else data_dir(env)
@@ -216,10 +218,12 @@ def connect(options: Options, env: Mapping[str, str], auth: Auth | None = None) 
             )
     if auth is not None:
         host = {"host": target.context.host} if target.context is not None and target.context.host else {}
-        client = IVCAP(target.url, auth=auth, headers=host, foreign_data=options.foreign_data)
+        client = IVCAP(target.url, auth=auth, headers=host, foreign_data=options.foreign_data, observer=PlatformCalls())
         return Connected(client, target.url, f"{target.url} ({target.by})")
     found = credential_of(target, env)
-    client = IVCAP(target.url, auth=found.auth, headers=found.headers, foreign_data=options.foreign_data)
+    client = IVCAP(
+        target.url, auth=found.auth, headers=found.headers, foreign_data=options.foreign_data, observer=PlatformCalls()
+    )
     return Connected(client, target.url, f"{target.url} ({target.by}; {found.told})")
 
 

@@ -17,6 +17,7 @@ import anyio
 from anyio.abc import TaskGroup
 from starlette.applications import Starlette
 
+from ivcap_mcp import telemetry
 from ivcap_mcp.auth.caller import Caller
 from ivcap_mcp.auth.seat import Seat, Seats
 from ivcap_mcp.server import IvcapServer
@@ -52,6 +53,7 @@ class Tenant:
 
     async def live(self) -> None:
         """Run until `stop`."""
+        telemetry.callers(1)
         try:
             async with self.seat.ivcap, self.app.router.lifespan_context(self.app):
                 self._started.set()
@@ -60,6 +62,7 @@ class Tenant:
             self.failure = error
             log.exception("the server of caller %s failed", self.mark)
         finally:
+            telemetry.callers(-1)
             self._started.set()
             self._over.set()
 

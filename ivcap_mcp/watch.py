@@ -15,6 +15,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from ivcap_client import IVCAP, Event, Job
 from ivcap_client.exception import IvcapError, IvcapTimeout, ProtocolError, ResourceNotFound
+from ivcap_mcp import telemetry
 
 log = logging.getLogger("ivcap_mcp.watch")
 
@@ -135,6 +136,7 @@ class Watchers:
                 self._forget(watch)
 
     async def _follow(self, watch: _Watch) -> None:
+        telemetry.watched(1)
         try:
             with watch.scope:
                 await self._followed(watch)
@@ -142,6 +144,7 @@ class Watchers:
             log.warning("watching %s failed: %s", watch.job.urn, error)
             watch.tell(Failed(error))
         finally:
+            telemetry.watched(-1)
             watch.over = True
             self._forget(watch)
 

@@ -72,7 +72,7 @@ class _Exchange:
             prepared = authorised(self.port.target, self._clipped())
             failure: IvcapError
             try:
-                reply = await send(prepared)
+                reply = await _observed(self.port.target, prepared, send)
             except (IvcapConnectionError, IvcapTimeout) as error:
                 failure, wait = error, pause(self.port.target.retry, self.attempt, random.random())  # noqa: S311
                 again = self.request.safe or isinstance(error, NotConnected)
@@ -139,6 +139,21 @@ async def kept_fresh(port: Port, request: Request) -> None:
     due = getattr(port.target.auth, "due", None)
     if due is not None and not is_foreign(port.target, request.target) and due():
         await port.once("keep fresh", port.target.auth.keep_fresh)  # type: ignore[attr-defined]
+
+
+async def _observed(target: Target, request: Request, send: Send) -> Response:
+    """Send, and tell who observes; only what stays at the platform's origin may carry more than it does anyway."""
+    if target.observer is None:
+        return await send(request)
+    headers = None if is_foreign(target, request.target) else dict(request.headers)
+    ended = target.observer.begin(request.what, request.method, headers)
+    try:
+        reply = await send(request if headers is None else dataclasses.replace(request, headers=headers))
+    except BaseException as error:
+        ended(None, error)
+        raise
+    ended(reply.status, None)
+    return reply
 
 
 async def renewed(port: Port, sent: Request) -> bool:

@@ -22,6 +22,25 @@ class Auth(Protocol):
     def apply(self, headers: dict[str, str]) -> None: ...
 
 
+class Observer(Protocol):
+    """Is told of each request, for traces and measurements. It must neither block nor raise."""
+
+    def begin(
+        self, what: str, method: str, headers: dict[str, str] | None
+    ) -> Callable[[int | None, BaseException | None], None]:
+        """A request is about to be sent.
+
+        Args:
+            what: The operation ("read job").
+            method: Of HTTP.
+            headers: Those that are sent; it may add its own. `None` where the request leaves the platform's origin.
+
+        Returns:
+            Called once, with the reply's status, or with what went wrong instead.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Retry:
     """How often and how patiently a safe request is repeated. Times in seconds."""
@@ -45,6 +64,7 @@ class Target:
         retry: What is repeated, and when.
         local: The embedded platform answers.
         foreign_data: Bytes of artifacts may be fetched from another origin when the platform says they lie there.
+        observer: Is told of each request.
     """
 
     url: str
@@ -54,6 +74,7 @@ class Target:
     retry: Retry = field(default_factory=Retry)
     local: bool = False
     foreign_data: bool = True
+    observer: Observer | None = field(default=None, compare=False)
     # What origins were found to do when asked for a range; it grows with use and is no part of what a target is.
     ranges: dict[tuple[str, str, int | None], bool] = field(default_factory=dict, compare=False, repr=False)
 

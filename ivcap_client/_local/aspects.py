@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,13 @@ def list_aspects(platform: LocalPlatform, request: Request) -> Response:
     if platform.reach is not None:
         reach_rules.shown_aspects(platform, entity, [str(json.loads(item)["id"]) for item in items], wanted.content)
     extra = {"entity": entity, "schema": schema, "aspect-path": path}
-    return page(asked, platform.base(request), items, more, {key: text for key, text in extra.items() if text})
+    return page(
+        asked,
+        platform.base(request),
+        items,
+        more,
+        {key: text for key, text in extra.items() if text and (key == "aspect-path" or text.startswith("urn:"))},
+    )
 
 
 @route("POST", "/1/aspects")
@@ -75,8 +82,9 @@ def _write(
 ) -> Response:
     query = parameters(request)
     entity, schema = _name(query, "entity"), _name(query, "schema")
-    if not schema.startswith("urn:"):
-        raise invalid("schema", "a URN is expected, such as urn:example:schema:measurement.1", schema)
+    for name, text, start in (("entity", entity, r"[A-Za-z][A-Za-z0-9+.-]*"), ("schema", schema, "urn")):
+        if not re.fullmatch(f"{start}:[!-~]+", text):
+            raise invalid(name, f"a URN is expected, such as urn:example:{name}:rain.1", text)
     policy = query.get("policy") or None
     if policy is not None and not policy.startswith("urn:"):
         raise invalid("policy", "a URN is expected", policy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -25,6 +26,10 @@ class TooLarge(Exception):
     """The body is larger than it may be."""
 
 
+class Stalled(Exception):
+    """Nothing came for too long, although the body is not whole."""
+
+
 class Gone(ConnectionResetError):
     """The client went away in the middle of its body."""
 
@@ -41,7 +46,7 @@ class Exchange:
         started: Whether the answer has begun.
     """
 
-    def __init__(self, scope: Message, receive: Receive, send: Send, port: int) -> None:
+    def __init__(self, scope: Message, receive: Receive, send: Send, port: int, stall: float) -> None:
         self.method: str = scope["method"]
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
         path = raw.decode("latin-1")
@@ -57,8 +62,9 @@ class Exchange:
         self.own_base = f"http://127.0.0.1:{port}"
         self.started = False
         self.extra: dict[str, str] = {}
-        self._receive, self._send = receive, send
+        self._receive, self._send, self._stall = receive, send, stall
         self._more = True
+        self._owes = self.headers.get("content-length", "0") != "0" or "transfer-encoding" in self.headers
 
     def outer_base(self) -> str:
         """The base URL this client used, through whatever proxy. Source: rest-api §2.6 (`X-Forwarded-*`), §3.3."""
@@ -74,13 +80,20 @@ class Exchange:
 
         Raises:
             Gone: The client went away before its end.
+            Stalled: It sends nothing more, and does not go either.
         """
         while self._more:
-            message = await self._receive()
+            try:
+                async with asyncio.timeout(self._stall):
+                    message = await self._receive()
+            except TimeoutError as problem:
+                self._more = False
+                raise Stalled(f"nothing came for {self._stall:g} s, although the body is not whole") from problem
             if message["type"] != "http.request":
                 self._more = False
                 raise Gone("the client went away before the end of its body")
             self._more = bool(message.get("more_body"))
+            self._owes = self._owes and self._more
             if message.get("body"):
                 yield message["body"]
 
@@ -89,7 +102,7 @@ class Exchange:
 
         Raises:
             TooLarge: It has more than `most` bytes.
-            Gone: The client went away before its end.
+            Gone, Stalled: Its end never came.
         """
         told = self.headers.get("content-length", "")
         if told.isdigit() and int(told) > most:
@@ -110,6 +123,9 @@ class Exchange:
     async def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """Send the head of the answer."""
         self.started = True
+        if self._owes:
+            # What is still to come of the body would be read as the next request, or the next request as the body.
+            self.extra = {**self.extra, "connection": "close"}
         lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in {**headers, **self.extra}.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": lines})
 

@@ -13,6 +13,7 @@ import logging
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote, unquote, urlsplit
@@ -20,7 +21,7 @@ from urllib.parse import quote, unquote, urlsplit
 from .._core.messages import MIB, BlockingBody, Request, Source
 from .dispatch import Dispatcher
 from .event_stream import EventStream
-from .exchanges import Exchange, Gone, Message, Receive, Send, TooLarge, fail
+from .exchanges import Exchange, Gone, Message, Receive, Send, Stalled, TooLarge, fail
 from .job_record import LocalJob
 from .job_results import is_json
 from .platform import LocalPlatform
@@ -82,11 +83,15 @@ class Gateway:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        exchange = Exchange(scope, receive, send, self._port)
+        exchange = Exchange(scope, receive, send, self._port, self._dispatcher.limits.stall)
         try:
             await self._route(exchange)
         except TooLarge:
             await fail(exchange, 413, f"the body is larger than {MOST_BODY // MIB} MiB")
+        except Stalled as problem:
+            log.info("%s %s: %s", exchange.method, exchange.path, problem)
+            if not exchange.started:
+                await fail(exchange, 408, str(problem))
         except Gone:
             log.info("%s %s: the client went away", exchange.method, exchange.path)
         except Exception:
@@ -151,14 +156,16 @@ class Gateway:
     async def _upload(self, exchange: Exchange, path: str, base: str, platform: LocalPlatform) -> None:
         flow = Inflow()
         feeding = asyncio.ensure_future(flow.feed(exchange.pieces()))
+        answer = None
         try:
-            answer = await self._thread(platform.handle, self._request(exchange, path, base, flow))
+            with suppress(ConnectionResetError):  # told again, and with its reason, by who fed it
+                answer = await self._thread(platform.handle, self._request(exchange, path, base, flow))
         finally:
             flow.give_up()
             await asyncio.wait([feeding])
             lost = feeding.exception()
-        if lost is not None:
-            raise lost
+        if lost is not None or answer is None:
+            raise lost or Gone("the body broke off")
         await exchange.reply(answer.status, answer.headers, answer.body)
 
     async def _download(self, exchange: Exchange, path: str, base: str, platform: LocalPlatform) -> None:

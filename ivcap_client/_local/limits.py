@@ -39,6 +39,7 @@ class Limits:
         spawn: A runner we start must answer within this.
         handover: How long a foreground platform waits for the jobs of the runner it replaces.
         orphan: A scheduled job nobody can run is given up after this.
+        stall: A client that owes us the rest of a body for this long is given up.
         keep_alive: Pause after which a silent event stream gets a comment line.
         log_bytes: Size of a log at which it is moved aside.
     """
@@ -54,5 +55,6 @@ class Limits:
     spawn: float = _setting("IVCAP_RUNNER_START", 20.0)
     handover: float = _setting("IVCAP_RUNNER_HANDOVER", 120.0)
     orphan: float = _setting("IVCAP_JOB_ORPHAN", 30.0)
+    stall: float = _setting("IVCAP_BODY_STALL", 60.0)
     keep_alive: float = _setting("IVCAP_EVENTS_KEEP_ALIVE", 15.0)
     log_bytes: int = 4 * 1024 * 1024

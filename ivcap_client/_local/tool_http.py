@@ -98,6 +98,10 @@ async def _next(connection: h11.Connection, reader: asyncio.StreamReader) -> obj
     try:
         while (event := connection.next_event()) is h11.NEED_DATA:
             connection.receive_data(await reader.read(_PIECE))
-    except (OSError, h11.RemoteProtocolError) as problem:
+    except OSError as problem:
         raise ToolUnreachable(f"the tool's answer broke off: {problem}") from problem
+    except h11.RemoteProtocolError as problem:
+        ended = connection.trailing_data[1]
+        told = "the tool closed the connection before its answer was whole" if ended else f"not HTTP: {problem}"
+        raise ToolUnreachable(told) from problem
     return event

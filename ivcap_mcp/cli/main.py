@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -210,6 +209,7 @@ def _tools(command: argparse.ArgumentParser) -> None:
 
 def _logs(command: argparse.ArgumentParser) -> None:
     command.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="warning")
+    command.add_argument("--log-format", choices=("text", "json"), default="text", help="for people, or for machines")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -225,14 +225,9 @@ def run(argv: Sequence[str]) -> int:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="replace")
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=getattr(logging, getattr(given, "log_level", "warning").upper()),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    # Libraries tell too much below warning: their lines name URLs and headers.
-    for noisy in ("httpx", "httpcore", "httpx2", "httpcore2", "uvicorn", "mcp", "asyncio", "urllib3"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    from ivcap_mcp import logs
+
+    logs.configure(getattr(given, "log_level", "warning"), getattr(given, "log_format", "text"))
     command = import_module(f"ivcap_mcp.cli.{given.command}")
     gc.enable()
     gc.freeze()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 
 import anyio
 
-from ivcap_client import IVCAP, LocalIVCAP
+from ivcap_client import IVCAP, LocalIVCAP, __version__
 from ivcap_client.auth import NoAuth
 from ivcap_client.exception import ConfigError
 from ivcap_mcp import target
@@ -28,18 +29,28 @@ LOCAL_REFRESH = 1.0
 
 def run(given: argparse.Namespace) -> int:
     """Serve until the client goes, or a signal ends it."""
+    from ivcap_mcp import telemetry_export
+
+    ended = telemetry_export.start(os.environ, __version__)
+    try:
+        _serve(given)
+    finally:
+        ended()
+    return 0
+
+
+def _serve(given: argparse.Namespace) -> None:
     if given.transport == "http" and group.wanted(given, target.environment(given.env_file)):
         _serve_group(given)
-        return 0
+        return
     server, env = prepared(given, stdio=given.transport == "stdio")
     _say(f"ivcap-mcp: serving {server.backend.settings.told or server.backend.settings.target} over {given.transport}")
     if given.transport == "stdio":
         from ivcap_mcp.stdio import serve_stdio
 
         anyio.run(_closing, server, partial(serve_stdio, server))
-        return 0
+        return
     _serve_http(given, server, env)
-    return 0
 
 
 def _serve_http(given: argparse.Namespace, server: IvcapServer, env: dict[str, str]) -> None:

@@ -42,6 +42,7 @@ DEVIATIONS = {
     "artifact refused": ("POST /1/artifacts 422", "a header that cannot be meant is told by name, as parameters are"),
     "key used twice": ("POST /1/services2/{service_id}/jobs 409", "an Idempotency-Key that stands for another request"),
     "too large": ("* 413", "a body has a bound"),
+    "owes bytes": ("* 408", "a client that sends half a body is given up"),
     "aspect path": ("GET /1/aspects ? aspect-path", "how the command-line tool spells content-path"),
     "aspect order": ("GET /1/aspects ? order-desc", "how the command-line tool spells order-direction"),
     "upsert": ("PUT /1/services2/{id} ? force-create", "sent by the command-line tool"),

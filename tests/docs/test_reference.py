@@ -11,7 +11,7 @@ import pytest
 from ivcap_client import exception
 from ivcap_mcp.cli.main import COMMANDS, parser
 from ivcap_mcp.tools import BUILTINS
-from tests.docs import tool_tables
+from tests.docs import route_tables, tool_tables
 from tests.docs.pages import DOCS, ROOT, rows, section
 
 CLI = (DOCS / "reference" / "cli.md").read_text(encoding="utf-8")
@@ -127,3 +127,8 @@ def test_each_dependency_is_argued_for_with_its_floor() -> None:
         ("## For development", groups["dev"] + groups["docs"]),
     ):
         assert {f"{row[0].strip('`')}>={row[1]}" for row in rows(section(page, heading))} == set(wanted)
+
+
+def test_the_page_has_every_route_of_the_platform_as_it_is() -> None:
+    page = route_tables.PAGE.read_text(encoding="utf-8")
+    assert page == route_tables.written(page), "python -m tests.docs.route_tables writes the table anew"

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.described.judge import deviations
+from tests.described.recorder import recording
 from tests.interop.place import NEWEST, OLD, REHEARSAL, rewrite, started
 from tests.interop.place import place as make_place
 from tests.interop.venvs import SCRIPTS, facts, python_with
@@ -39,13 +41,23 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         place.described("rehearsal", "get_job")
         place.stop()
         command = place.command("platform", "--port", "0", "--token", TOKEN)
-        with started(command, place.env, r"serves (http://\S+?);", stream="stdout") as said:
+        with (
+            started(command, place.env, r"serves (http://\S+?);", stream="stdout") as said,
+            recording(said[1]) as recorder,
+        ):
             folder = home / "work"
             folder.mkdir()
-            yield {script: facts(python_with(PUBLIC), script, folder, url=said[1], token=TOKEN) for script in JUDGES}
+            seen = {
+                script: facts(python_with(PUBLIC), script, folder, url=recorder.url, token=TOKEN) for script in JUDGES
+            }
+        yield {**seen, "traffic": sorted({one for exchange in recorder.exchanges for one in deviations(exchange)})}
 
 
 @pytest.mark.parametrize(("script", "claim"), [(script, one) for script in JUDGES for one in claims(script)])
 def test_the_public_client_finds_that(script: str, claim: str, seen: dict[str, Any]) -> None:
     assert claim in seen[script]
     assert seen[script][claim] is None, seen[script][claim]
+
+
+def test_what_it_and_the_platform_say_is_what_is_described(seen: dict[str, Any]) -> None:
+    assert seen["traffic"] == []

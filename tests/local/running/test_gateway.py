@@ -180,6 +180,28 @@ def test_an_upload_that_breaks_off_keeps_what_came(desk: Desk, client: Client) -
     until(lambda: offset() == 300_000)
 
 
+def test_a_client_that_owes_bytes_is_given_up_and_what_came_is_kept(desk: Desk) -> None:
+    desk.limit(IVCAP_BODY_STALL=0.2)
+    with serving(desk) as found:
+        client = Client(found)
+        line = line_to(found)
+        line.request("POST", "/1/artifacts", headers={"Content-Length": "1"})
+        with line.getresponse() as reply:
+            assert (reply.status, "nothing came for 0.2 s" in reply.read().decode()) == (408, True)
+        line.close()
+        href = client.ask("POST", "/1/artifacts", X_Content_Length="9")[1]["data-href"].removeprefix(found.url)
+        line = line_to(found)
+        line.putrequest("PATCH", href)
+        line.putheader("Upload-Offset", "0")
+        line.putheader("Content-Length", "9")
+        line.endheaders(b"half")
+        with line.getresponse() as reply:
+            assert reply.status == 408
+        line.close()
+        with client.open("HEAD", href) as reply:
+            assert reply.headers["Upload-Offset"] == "4"
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -242,6 +264,21 @@ def test_a_body_larger_than_the_bound_is_refused(client: Client) -> None:
     line.endheaders()
     with line.getresponse() as reply:
         assert reply.status == 413
+    line.close()
+
+
+def test_an_answer_before_the_end_of_a_body_closes_the_connection(client: Client) -> None:
+    line = line_to(client.serving)
+    line.putrequest("POST", "/.runner/state")
+    line.putheader("Content-Length", "1000")
+    line.endheaders(b"part")
+    with line.getresponse() as reply:
+        assert (reply.status, reply.headers["connection"]) == (401, "close")
+    line.close()
+    line = line_to(client.serving)
+    line.request("GET", "/1/services2")
+    with line.getresponse() as reply:
+        assert reply.headers["connection"] != "close"
     line.close()
 
 
