@@ -130,7 +130,7 @@ def refuse_failed(job: Job) -> None:
         return
     reason = clip(stripped(job.error or "no reason was given"), 3000).rstrip(".")
     how = how_it_ended(job)
-    more = f' explain_job with {{"job": "{job.urn}"}} tells more.' if how.compare else ""
+    more = f' To see why call explain_job with {{"job": "{job.urn}"}}.' if how.compare else ""
     raise ToolError("job_failed", f"Job {job.urn} ended as {status}: {reason}.", how.advice + more)
 
 
