@@ -31,6 +31,8 @@ from ivcap_mcp.settings import Settings
 from ivcap_mcp.tenants import Tenants
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MOST_SESSIONS = 200
+"""Sessions that one caller's legacy clients may have open."""
 DRAIN = 5
 """Seconds that requests under way may take when the server is told to end."""
 
@@ -108,7 +110,10 @@ def group_app(
 
     def app(server: IvcapServer) -> Starlette:
         return server.streamable_http_app(
-            transport_security=security, stateless_http=stateless, max_request_body_size=bounds.body
+            transport_security=security,
+            stateless_http=stateless,
+            max_request_body_size=bounds.body,
+            max_sessions=MOST_SESSIONS,
         )
 
     tenants = Tenants(seats, build, app)

@@ -81,7 +81,7 @@ async def ordered(
     while True:
         begun = await _begun(backend, intent, key is not None, resubmit)
         if isinstance(begun, Ordering):
-            return await _ordered(backend, request, begun.intent, body)
+            return await _ordered(backend, request, begun.intent, body, key=None if resubmit else key)
         if isinstance(begun, Attached):
             job = backend.ivcap.job(begun.job, service)
             if await _is_gone(backend, job):
@@ -91,12 +91,7 @@ async def ordered(
             words = f"{words} {BY_CONTENT}" if begun.by == "content" else words
             return Ordered(job, True, words)
         if isinstance(begun, Differs):
-            raise ToolError(
-                "conflict",
-                f"The key {key!r} stands for another input"
-                + (f", that of job {begun.job}." if begun.job else ", whose job is not known."),
-                "Use another key for another input.",
-            )
+            raise _differs(key, begun.job)
         request.doing = "finding out what became of an earlier order of the same"
         if begun.busy:
             if request.left - settings.reserve <= pause:
@@ -158,9 +153,17 @@ async def _begun(backend: Backend, intent: Submission, keyed: bool, resubmit: bo
         ) from error
 
 
-async def _ordered(backend: Backend, request: Request, intent: Submission, body: Any) -> Ordered:
+def _differs(key: str | None, job: str | None) -> ToolError:
+    return ToolError(
+        "conflict",
+        f"The key {key!r} stands for another input" + (f", that of job {job}." if job else ", whose job is not known."),
+        "Use another key for another input.",
+    )
+
+
+async def _ordered(backend: Backend, request: Request, intent: Submission, body: Any, key: str | None) -> Ordered:
     """Order the job in a task of its own, so that a cancelled call cannot cut the order off half-way."""
-    order = _Order(backend, intent, body)
+    order = _Order(backend, intent, body, key)
     request.doing = "ordering the job"
     backend.tasks.start_soon(order.run)
     try:
@@ -184,8 +187,8 @@ async def _ordered(backend: Backend, request: Request, intent: Submission, body:
 class _Order:
     """One order under way, which goes on to its end even if its call does not."""
 
-    def __init__(self, backend: Backend, intent: Submission, body: Any) -> None:
-        self._backend, self._intent, self._body = backend, intent, body
+    def __init__(self, backend: Backend, intent: Submission, body: Any, key: str | None) -> None:
+        self._backend, self._intent, self._body, self._key = backend, intent, body, key
         self._left = ""
         self.outcome: Ordered | Exception | None = None
         self.lost = ""
@@ -211,6 +214,9 @@ class _Order:
 
     async def _order(self) -> Ordered:
         backend, intent = self._backend, self._intent
+        if self._key is not None and (earlier := await self._elsewhere()) is not None:
+            log.info("job %s was ordered with the same key by another server", earlier.urn)
+            return Ordered(earlier, True, SAME_KEY)
         began = time.monotonic()
         job, why = await self._sent()
         if job is not None:
@@ -227,6 +233,21 @@ class _Order:
         await _written(backend, backend.journal.became, intent, "unknown")
         await _written(backend, backend.journal.left, intent, "cut")
         raise unknown(intent, why)
+
+    async def _elsewhere(self) -> Job | None:
+        """The job of the same key that another server ordered; an error where its input differs or nobody knows."""
+        backend, intent = self._backend, self._intent
+        if isinstance(backend.ivcap, LocalIVCAP):
+            return None  # it takes one key for one job itself
+        try:
+            found = await reconciliation.of_key(backend, intent)
+        except IvcapError:
+            await _written(backend, backend.journal.became, intent, "refused")
+            raise
+        if found is not None and isinstance(found.request, dict) and found.request != self._body:
+            await _written(backend, backend.journal.became, intent, "refused")
+            raise _differs(self._key, found.urn)
+        return found
 
     async def _sent(self) -> tuple[Job | None, str]:
         """The job, or why it is not known whether there is one. Sent again only where no connection was made."""

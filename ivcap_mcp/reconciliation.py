@@ -81,6 +81,24 @@ async def of_order(backend: Backend, intent: Submission) -> Job | None:
     return None
 
 
+async def of_key(backend: Backend, intent: Submission) -> Job | None:
+    """The job that another server ordered under the caller's key. Its journal is not ours, but the order is called the
+    same, since the key names it; so one look before ordering is what makes a key stand for one job on all replicas.
+
+    Raises:
+        IvcapError: The look failed: nothing was ordered.
+    """
+    known = await anyio.to_thread.run_sync(backend.journal.origin, intent.origin, intent.identity)
+    if known.echoes is False:
+        return None
+    async for job in backend.ivcap.list_jobs(intent.service, limit=MOST_LISTED):
+        if job.order == intent.order:
+            found = await backend.ivcap.job(job.urn, intent.service).refresh_async()
+            await anyio.to_thread.run_sync(_claim, backend, intent, Found(found, "order"))
+            return found
+    return None
+
+
 def _claim(backend: Backend, intent: Submission, found: Found) -> bool:
     try:
         won = backend.journal.claim(intent, found.job.urn, found.by)

@@ -260,3 +260,15 @@ async def test_callers_beyond_the_room_there_is_replace_who_has_been_idle_longes
         assert [one.mark for one in tenants.all] == [mark(shared, "bert")]
     async with shared.client("anna", "2026-07-28") as anna:
         await listed(anna, TOOL)
+
+
+async def test_callers_with_the_same_services_have_their_definitions_in_common_and_nothing_else(shared: Group) -> None:
+    async with shared.client("anna", "2026-07-28") as anna, shared.client("bert", "2026-07-28") as bert:
+        await listed(anna, TOOL)
+        await listed(bert, TOOL)
+        first, second = [one.server.backend for one in shared.door._house.all]
+        assert first.catalog is not second.catalog
+        assert first.ivcap is not second.ivcap
+        hers, his = first.catalog.all()[0], second.catalog.all()[0]
+        # The two platforms describe their tools in aspects of their own.
+        assert (hers is his) == (hers.aspect == his.aspect)

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 
 from ivcap_client.platform import stop_platform
-from tests.soak import crowds, disconnects, signals, silent_readers
+from tests.soak import chaos, crowds, disconnects, load, signals, silent_readers
 from tests.soak.soak import ROOT, Soak
 
 PARTS: dict[str, Callable[[Soak], Awaitable[None]]] = {
@@ -29,8 +29,12 @@ PARTS: dict[str, Callable[[Soak], Awaitable[None]]] = {
     "silent-http": silent_readers.over_http,
     "silent-stdio": silent_readers.over_stdio,
     "sigterm": signals.sigterm,
+    "load": load.load,
+    "chaos": chaos.chaos,
 }
-LONGEST = 600.0
+LONG = ("load", "chaos")
+"""Parts that take minutes whatever is done: none of a quick run."""
+LONGEST = 900.0
 """Seconds that one part may take."""
 ROWS = 3
 
@@ -39,16 +43,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of everything, for CI")
     parser.add_argument("--only", action="append", choices=tuple(PARTS), help="one part; repeatable")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the minutes that load and chaos take")
     given = parser.parse_args()
     for name in [name for name in os.environ if name.startswith("IVCAP_")]:
         del os.environ[name]
     work = ROOT / "build" / f"soak-{os.getpid()}"
     # What this process itself asks of the local platform must not touch the user's own state.
     os.environ |= {f"IVCAP_{name}_DIR": str(work / name.lower()) for name in ("STATE", "CACHE", "CONFIG")}
-    names = given.only or list(PARTS)
+    names = given.only or [name for name in PARTS if not (given.quick and name in LONG)]
     # Most of the time is waiting, so CI runs some at the same time, each row of them over a platform of its own.
     rows = [names[start::ROWS] for start in range(ROWS)] if given.quick else [names]
-    soaks = [Soak(work / f"row-{number}", given.quick) for number in range(len(rows))]
+    soaks = [Soak(work / f"row-{number}", given.quick, given.scale) for number in range(len(rows))]
     print(f"{'what':<72} {'wanted':<24} {'found':<34} met", flush=True)
     try:
         asyncio.run(_all(list(zip(soaks, rows, strict=True))))

@@ -42,10 +42,12 @@ class Soak:
     Attributes:
         work: Directory for all that it leaves.
         quick: A tenth of everything.
+        scale: Share of the time that the long parts take.
     """
 
     work: Path
     quick: bool
+    scale: float = 1.0
     checks: list[Check] = field(default_factory=list)
     _numbers: int = 0
 

@@ -16,7 +16,7 @@ import pytest
 
 from ivcap_client._local import launch
 from ivcap_client._local.runner import RunnerError, Serving, run_runner
-from tests.local.running.desk import LONG, Desk, gone, until
+from tests.local.running.desk import LONG, Desk, gone, secret_of, until
 
 
 def line_to(serving: Serving) -> http.client.HTTPConnection:
@@ -296,8 +296,7 @@ def test_a_tool_uploads_and_reads_through_its_own_address(desk: Desk, client: Cl
     assert status == 200
     status, read = ask("GET", f"/1/aspects/{made['id']}")
     assert (status, read["content"]["a"]) == (200, 1)
-    base = desk.result(desk.run(do="environment"))["IVCAP_BASE_URL"]
-    secret = base.rpartition("/")[2]
+    secret = secret_of(desk.result(desk.run(do="environment"))["pid"])
     assert ask("GET", f"/s/{secret}/1/aspects/{made['id']}")[0] == 200  # the library doubles the prefix
     assert ask("GET", "/1/secret?secret-name=none")[0] == 403
     assert ask("GET", "/next_job")[0] == 501
