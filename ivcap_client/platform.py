@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ivcap_client.exception import ConfigError
 
-__all__ = ["AddedService", "add_service", "added_services", "remove_service", "serve_platform", "stop_platform"]
+__all__ = [
+    "AddedService",
+    "InspectedService",
+    "add_service",
+    "added_services",
+    "inspect_service",
+    "remove_service",
+    "serve_platform",
+    "stop_platform",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,56 @@ def added_services(base_dir: Path) -> list[AddedService]:
     return [
         AddedService(one.spec.name, one.spec.urn, one.spec.source, one.complaint) for one in approvals.listed(base_dir)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedService:
+    """What a service is, as far as it says so when it is started.
+
+    Attributes:
+        name, urn: Of the service.
+        kind: `rest` or `batch`.
+        tool: Its tool description; empty if it has none.
+        service: Its service description; empty if it has none.
+        failure: Why there is none, with the last lines it wrote.
+        stage: Where it failed: `environment`, `start`, `health` or `description`; empty if it did not.
+        seconds: From the start of its process until it was described.
+        steps: Whether its files mention reporting steps; `None` where they cannot be read.
+        parts: Further tools of the same program, each with `name`, `tool` and `service`.
+    """
+
+    name: str
+    urn: str
+    kind: str
+    tool: Mapping[str, Any]
+    service: Mapping[str, Any]
+    failure: str
+    stage: str
+    seconds: float | None
+    steps: bool | None
+    parts: tuple[Mapping[str, Any], ...] = ()
+
+
+def inspect_service(
+    service: str, *, offline: bool = False, say: Callable[[str], None] | None = None
+) -> InspectedService:
+    """Start a service, ask what it is, and end it. No job is run and nothing is kept but its environment.
+
+    Args:
+        service: As for `add_service`.
+        offline: Refuse to fetch packages for its environment.
+        say: Told what is being waited for.
+
+    Raises:
+        ConfigError: There is no such tool, or its description cannot be read.
+    """
+    from ivcap_client._local import inspection, specs
+
+    try:
+        seen = inspection.inspect(service, offline=offline, say=say or (lambda line: None))
+    except specs.BadSpec as error:
+        raise ConfigError(str(error)) from None
+    return InspectedService(**{name: getattr(seen, name) for name in InspectedService.__dataclass_fields__})
 
 
 def serve_platform(

@@ -51,7 +51,7 @@ class Backend:
         self.changes = Changes()
         cache = None
         if settings.cache_dir is not None and not settings.local:  # a local directory is as near as its cache would be
-            cache = CatalogCache(settings.cache_dir, ivcap.url, self.identity)
+            cache = CatalogCache(settings.cache_dir, ivcap.url, self.identity, now=lambda: self.identity)
         self.catalog = Catalog(ivcap, settings, self.changes, builtins, cache)
         self.journal = Journal(settings.state_dir, attach_for=settings.attach_for)
         self.handoffs = HandOffs(ivcap, settings.owner, read_only=settings.read_only)

@@ -7,7 +7,6 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,11 +19,10 @@ from ivcap_client.service import TOOL_SCHEMA
 from ivcap_mcp import naming
 from ivcap_mcp.catalog_cache import CatalogCache
 from ivcap_mcp.changes import Changes
-from ivcap_mcp.gate import admissible
-from ivcap_mcp.schema import PublishedSchema, SchemaRefused, publish
-from ivcap_mcp.search import Document, Index
+from ivcap_mcp.entries import Entry, Problem, entry_of, is_own, is_reading, known_entry, schema_in
+from ivcap_mcp.search import Index
 from ivcap_mcp.settings import Settings
-from ivcap_mcp.text import clip, stripped
+from ivcap_mcp.text import clip
 
 log = logging.getLogger("ivcap_mcp.catalog")
 
@@ -32,46 +30,6 @@ MOST_READ = 10_000
 """Tool descriptions that are looked at in one reading, and services that are kept: a listing may have no end."""
 MOST_TOOLS = 40
 MOST_DEFINITIONS = 64_000
-MOST_DESCRIPTION = 2_000
-RUNS = t.ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A service that is a tool.
-
-    Attributes:
-        name: The tool's name.
-        service: URN of the service.
-        service_name: What the tool aspect calls it.
-        description: Cleaned, not cut.
-        original: The service's own input schema, against which calls are checked.
-        published: What clients are shown, and the way back.
-        aspect: URN of the tool aspect.
-        tool: The definition that is listed.
-    """
-
-    name: str
-    service: str
-    service_name: str
-    description: str
-    original: Mapping[str, Any]
-    published: PublishedSchema
-    aspect: str
-    tool: t.Tool
-
-    def document(self) -> Document:
-        return Document(
-            self.name, f"{self.name} {self.service_name}", " ".join(_names(self.original)), self.description
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A service that is no tool, and why."""
-
-    service: str
-    reason: str
 
 
 class Catalog:
@@ -253,9 +211,9 @@ class Catalog:
         problems: list[Problem] = []
         for urn, aspect in aspects.items():
             content = aspect.record.content
-            if not isinstance(content, Mapping) or not isinstance(_schema(content), Mapping):
+            if not isinstance(content, Mapping) or not isinstance(schema_in(content), Mapping):
                 problems.append(Problem(urn, "its tool description has no input schema"))
-            elif not _own(content.get("service-id"), urn):
+            elif not is_own(content.get("service-id"), urn):
                 problems.append(
                     Problem(urn, f"its tool description names another service: {clip(str(content['service-id']), 200)}")
                 )
@@ -268,48 +226,18 @@ class Catalog:
         for named, aspect, content in described:
             name = names[named.urn]
             kept = self._made.get(named.urn)
-            made = kept[1] if kept and kept[0] == f"{aspect.id} {name}" else _entry(name, named.urn, aspect, content)
+            if kept and kept[0] == f"{aspect.id} {name}":
+                made = kept[1]
+            elif self._settings.owner:
+                made = known_entry(name, named.urn, aspect, content)
+            else:
+                made = entry_of(name, named.urn, aspect, content)
             self._made[named.urn] = (f"{aspect.id} {name}", made)
             if isinstance(made, Entry):
                 entries.append(made)
             else:
                 problems.append(made)
         return entries, problems
-
-
-def _entry(name: str, urn: str, aspect: Aspect, content: Mapping[str, Any]) -> Entry | Problem:
-    original = _schema(content)
-    described = content.get("description")
-    description = stripped(described if isinstance(described, str) else "").partition("\nArguments:")[0].strip()
-    called = clip(stripped(str(content.get("name") or name)), 200)
-    try:
-        published = publish(original)
-    except SchemaRefused as error:
-        return Problem(urn, str(error))
-    tool = t.Tool(
-        name=name,
-        description=clip(description, MOST_DESCRIPTION) or f"Run the IVCAP service {called}.",
-        input_schema=dict(published.schema),
-        annotations=RUNS,
-    )
-    refused = admissible(tool)
-    if refused is not None:
-        return Problem(urn, f"clients would refuse its definition: {clip(refused, 500)}")
-    return Entry(name, urn, called, description, original, published, aspect.id, tool)
-
-
-def is_reading(tool: t.Tool) -> bool:
-    """Whether a built-in tool says of itself that it changes nothing."""
-    return tool.annotations is not None and tool.annotations.read_only_hint is True
-
-
-def _schema(content: Mapping[str, Any]) -> Any:
-    return content.get("fn_schema", content.get("fn-schema"))
-
-
-def _own(service_id: Any, urn: str) -> bool:
-    """Whether a description may stand for this service: it names it, or leaves the name open."""
-    return service_id is None or service_id == urn or service_id == "" or service_id == "#SERVICE_ID#"
 
 
 def _since(aspect: Aspect) -> datetime:
@@ -326,11 +254,3 @@ def _fits(entry: Entry, patterns: Sequence[str]) -> bool:
 
 def _size(tool: t.Tool) -> int:
     return len(json.dumps(tool.model_dump(by_alias=True, mode="json", exclude_none=True)))
-
-
-def _names(schema: Mapping[str, Any]) -> list[str]:
-    properties = schema.get("properties")
-    if not isinstance(properties, Mapping):
-        return []
-    told = [str(name) for name in properties]
-    return told + [str(p["description"]) for p in properties.values() if isinstance(p, Mapping) and "description" in p]

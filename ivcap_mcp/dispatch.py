@@ -15,7 +15,7 @@ from ivcap_client.exception import IvcapError, NotSignedIn
 from ivcap_client.schemas.reading import Doc, read
 from ivcap_mcp import arguments, calls, confirm, logs, profiles, tasks, telemetry
 from ivcap_mcp.backend import Backend
-from ivcap_mcp.catalog import Entry, is_reading
+from ivcap_mcp.entries import Entry, is_reading
 from ivcap_mcp.errors import ToolError, as_result, read_only, tool_error, unknown_tool
 from ivcap_mcp.inputs import request_for
 from ivcap_mcp.progress import Telling

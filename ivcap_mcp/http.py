@@ -15,7 +15,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 
 from ivcap_client.exception import ConfigError
-from ivcap_mcp import connections
+from ivcap_mcp import connections, uploads
 from ivcap_mcp.allowance import Allowance
 from ivcap_mcp.auth.caller import Anybody, Gate
 from ivcap_mcp.auth.connect import Connect
@@ -31,6 +31,8 @@ from ivcap_mcp.settings import Settings
 from ivcap_mcp.tenants import Tenants
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MOST_SESSIONS = 200
+"""Sessions that one caller's legacy clients may have open."""
 DRAIN = 5
 """Seconds that requests under way may take when the server is told to end."""
 
@@ -90,6 +92,9 @@ def group_app(
     tickets = Tickets(secret)
     security, bounds = _security(hosts, origins), limits or Allowance()
 
+    def secret_of(mark: str) -> str:
+        return f"{secret}\n{mark}"
+
     def build(mark: str, seat: Seat) -> IvcapServer:
         kept, cached = settings.state_dir / "users" / mark, settings.cache_dir
         own = replace(
@@ -97,7 +102,7 @@ def group_app(
             state_dir=kept,
             cache_dir=cached and cached / "users" / mark,
             owner=mark,
-            secret=f"{secret}\n{mark}",
+            secret=secret_of(mark),
         )
         server = build_server(seat.ivcap, own)
         if stateless:
@@ -108,14 +113,17 @@ def group_app(
 
     def app(server: IvcapServer) -> Starlette:
         return server.streamable_http_app(
-            transport_security=security, stateless_http=stateless, max_request_body_size=bounds.body
+            transport_security=security,
+            stateless_http=stateless,
+            max_request_body_size=bounds.body,
+            max_sessions=MOST_SESSIONS,
         )
 
     tenants = Tenants(seats, build, app)
     pages = {}
     if isinstance(seats, LoginSeats):
         pages[PATH] = Connect(seats.url, seats.keeper, tickets, tenants.spawn, other_accounts=other_accounts)
-    return Door(tenants, gate, bounds, pages)
+    return Door(tenants, gate, bounds, pages, lambda path: uploads.owner_of(path, secret_of))
 
 
 def _security(hosts: Iterable[str], origins: Iterable[str]) -> TransportSecuritySettings:

@@ -8,7 +8,7 @@ import anyio
 
 from ivcap_client.schemas.reading import read
 from ivcap_mcp import arguments
-from ivcap_mcp.catalog import Entry
+from ivcap_mcp.entries import Entry
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.schema import present
 

@@ -188,6 +188,19 @@ def credential_of(target: Target, env: Mapping[str, str]) -> Credential:
     return NOBODY if target.inside else credential(target.url, env, state_dir(env), target.context)
 
 
+def fit_for_data(base: Path) -> None:
+    """Refuse what cannot be the directory of an embedded platform before anything is written for it.
+
+    Raises:
+        ConfigError: A file stands there, or on the way to it.
+    """
+    for place in (base, *base.parents):
+        if os.path.lexists(place):
+            if not place.is_dir():
+                raise ConfigError(f"--local-dir {base}: {place} is not a directory")
+            return
+
+
 def connect(options: Options, env: Mapping[str, str], auth: Auth | None = None) -> Connected:
     """The platform's client, for what the options and the environment say.
 
@@ -206,6 +219,7 @@ def connect(options: Options, env: Mapping[str, str], auth: Auth | None = None) 
     target = chosen(options, env)
     if target.url is None:
         base = options.local_dir.expanduser().absolute() if options.local_dir else data_dir(env)
+        fit_for_data(base)
         ivcap = LocalIVCAP(
             base, services=options.services, trust_services=options.local_dir is not None, offline=options.offline
         )

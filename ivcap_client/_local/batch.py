@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from . import descriptions, guard
+from . import descriptions
 from .specs import ServiceSpec
 from .tools import Tool, ToolFailed
 
@@ -51,7 +51,7 @@ async def _printed(tool: Tool, flag: str, gateway_port: int) -> object:
     spec: ServiceSpec = tool.spec
     with tempfile.TemporaryDirectory(prefix="ivcap-tool-", ignore_cleanup_errors=True) as own:
         process = await asyncio.create_subprocess_exec(
-            *guard.command("-", 0, tool.words([flag])),
+            *tool.guarded("-", tool.words([flag])),
             cwd=spec.cwd or Path(own),
             env=tool.environment(gateway_port),
             stdin=asyncio.subprocess.PIPE,

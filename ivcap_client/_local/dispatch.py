@@ -7,6 +7,7 @@ process, the end of the runner. The store lets the first one win; here the loser
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -33,6 +34,9 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+STREAMS = 128
+"""Results and uploads that may be on their way to the disk at the same time; threads are made when they are needed."""
 
 HELD_WHOLE = 1024 * 1024
 """Bytes of a result that are passed on in memory; a larger one, or one of unknown size, flows to disk."""
@@ -69,6 +73,8 @@ class Dispatcher:
         self._jobs = store
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(16, thread_name_prefix="jobs")  # short disk work; builds never come here
+        # Bodies that are still coming have threads of their own, so that those that stall hold up one another at most.
+        self._streams = ThreadPoolExecutor(STREAMS, thread_name_prefix="results")
         self._background: set[asyncio.Task[object]] = set()
 
     @property
@@ -110,6 +116,8 @@ class Dispatcher:
     async def event(self, run: Run, data: dict[str, object]) -> None:
         """Keep an event a tool reported, and tell who follows the job."""
         schema = str(data.get("$schema", GENERIC_EVENT))
+        if run.tool is not None:
+            data = json.loads(run.tool.discreet(json.dumps(data)))
         await self.disk(self._jobs.add_event, run.job, type="ivcap.job.event", schema=schema, data=data)
         self.changes.ring(run.job.id)
 
@@ -125,8 +133,13 @@ class Dispatcher:
     ) -> bool:
         """End a job; True if this was what ended it. `stuck`: its process may never let go of it."""
         store = partial(self._jobs.finish, run.job)
+        if run.tool is not None:
+            message = None if message is None else run.tool.discreet(message)
+            if isinstance(body, bytes):
+                body = body.replace(run.tool.secret.encode(), b"***")
+        threads = self._streams if isinstance(body, Inflow) else self._threads
         try:
-            first = await self.disk(store, status=status, content_type=content_type, body=body, message=message)
+            first = await self._in(threads, store, status=status, content_type=content_type, body=body, message=message)
         except ConnectionResetError as problem:
             raise ToolUnreachable(f"the tool's result broke off: {problem}") from problem
         except OSError as problem:
@@ -165,8 +178,10 @@ class Dispatcher:
 
     async def disk(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do short blocking work in a thread of ours."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, partial(work, *args, **kwargs))
+        return await self._in(self._threads, work, *args, **kwargs)
+
+    async def _in(self, threads: ThreadPoolExecutor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(threads, partial(work, *args, **kwargs))
 
     def background(self, work: asyncio.Task[object]) -> None:
         """Keep a task alive until it ends."""
@@ -182,6 +197,7 @@ class Dispatcher:
                 await self.finish(run, "error", message=message, stuck=True)
         await self.fleet.close()
         self._threads.shutdown(wait=False)
+        self._streams.shutdown(wait=False)
 
     async def _run(self, run: Run) -> None:
         try:
@@ -191,6 +207,8 @@ class Dispatcher:
                 return
             run.tool.reach.give_job(run.job.id, await self.request_body(run))
             await self._begin(run)
+            if run.done.is_set():
+                return  # cancelled while its start was being written down; whoever did that let go of the tool
             if run.tool.spec.kind == "batch":
                 await run.tool.spawn(run.tool.words([]), self.fleet.port, self.fleet.ended)
                 await run.done.wait()  # it fetches its job; its report, its end or the deadline ends it
@@ -215,6 +233,11 @@ class Dispatcher:
     async def _begin(self, run: Run) -> None:
         run.job = await self.disk(self._jobs.start, run.job)  # durable before the tool can do anything
         self.changes.ring(run.job.id)
+        if run.done.is_set():
+            return
+        if run.job.ended:  # by another process, which could not know that it is with us
+            self._over(run)
+            return
         allowed = min(filter(None, (run.spec.deadline, self.limits.deadline)))
         loop = asyncio.get_running_loop()
         run.deadline = loop.call_later(
@@ -279,7 +302,7 @@ class Dispatcher:
 
     async def finish_from(self, run: Run, status: failures.Ended, content_type: str, pieces: failures.Pieces) -> bool:
         """End a job with a body that is still arriving."""
-        flow = Inflow()
+        flow = Inflow(self.limits.stall)
         feeding = asyncio.ensure_future(flow.feed(pieces))
         try:
             return await self.finish(run, status, content_type=content_type, body=flow)

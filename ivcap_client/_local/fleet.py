@@ -195,7 +195,7 @@ class Fleet:
         if not tool.paths:
             found = await asyncio.to_thread(descriptions.cached, tool.spec.digest)
             if found is None:
-                found = await self._ask(tool)
+                found = await self.ask(tool)
                 await asyncio.to_thread(descriptions.keep, found)
             tool.paths = [str(one.get("path", "/")) for one in (found, *found.get("parts", ()))]
             self.states[tool.spec.urn] = replace(self.states[tool.spec.urn], state="ready", message="")
@@ -203,8 +203,12 @@ class Fleet:
             raise descriptions.BadDescription(f"{tool.spec.name} has no tool at {wanted} any more")
         return wanted or tool.paths[0]
 
-    async def _ask(self, tool: Tool) -> dict[str, Any]:
-        """What a running program says of each of its tools."""
+    async def ask(self, tool: Tool) -> dict[str, Any]:
+        """What a running program says of each of its tools.
+
+        Raises:
+            BadDescription: It is not what an AI tool says.
+        """
         api = await _json(tool, "/openapi.json")
         first, *others = descriptions.tool_paths(api)
         found = descriptions.compose(tool.spec, await _json(tool, first), api, first)

@@ -19,7 +19,7 @@ from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from .._core.messages import MIB, BlockingBody, Request, Source
-from .dispatch import Dispatcher
+from .dispatch import STREAMS, Dispatcher
 from .event_stream import EventStream
 from .exchanges import Exchange, Gone, Message, Receive, Send, Stalled, TooLarge, fail
 from .job_record import LocalJob
@@ -27,6 +27,7 @@ from .job_results import is_json
 from .platform import LocalPlatform
 from .runner_routes import RunnerRoutes
 from .sidecar import Sidecar
+from .sign_in import SignIn
 from .streams import Inflow
 
 log = logging.getLogger(__name__)
@@ -77,8 +78,10 @@ class Gateway:
         self._token, self._public, self._hosts, self._port = token, public, hosts, port
         self._sidecar = Sidecar(dispatcher, self._data, platform)
         self._events = EventStream(dispatcher)
+        self._sign_in = None if public is None else SignIn(public)
         # A pool of its own: handlers that wait for the disk must not keep jobs from being started or ended.
         self._threads = ThreadPoolExecutor(24, thread_name_prefix="platform")
+        self._streams = ThreadPoolExecutor(STREAMS, thread_name_prefix="uploads")  # which may stall, so on their own
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -102,6 +105,7 @@ class Gateway:
     def close(self) -> None:
         """Let go of the threads; requests under way end by themselves."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._streams.shutdown(wait=False, cancel_futures=True)
 
     async def _route(self, exchange: Exchange) -> None:
         head, _, rest = exchange.path.removeprefix("/s/").partition("/")
@@ -113,6 +117,9 @@ class Gateway:
             return
         if exchange.method == "OPTIONS" and "access-control-request-method" in exchange.headers:
             await self._preflight(exchange)
+            return
+        if self._sign_in is not None and self._sign_in.serves(exchange.path):
+            await self._sign_in(exchange)
             return
         own = self._has(exchange, self._token)
         if exchange.path.startswith("/.runner/"):
@@ -154,12 +161,13 @@ class Gateway:
         )
 
     async def _upload(self, exchange: Exchange, path: str, base: str, platform: LocalPlatform) -> None:
-        flow = Inflow()
+        flow = Inflow(self._dispatcher.limits.stall)
         feeding = asyncio.ensure_future(flow.feed(exchange.pieces()))
         answer = None
         try:
             with suppress(ConnectionResetError):  # told again, and with its reason, by who fed it
-                answer = await self._thread(platform.handle, self._request(exchange, path, base, flow))
+                handle = partial(platform.handle, self._request(exchange, path, base, flow))
+                answer = await asyncio.get_running_loop().run_in_executor(self._streams, handle)
         finally:
             flow.give_up()
             await asyncio.wait([feeding])
@@ -184,6 +192,11 @@ class Gateway:
 
     async def _create_job(self, exchange: Exchange, path: str, base: str, platform: LocalPlatform) -> None:
         body = await exchange.read_whole(MOST_BODY)
+        if self._runner.leaving:
+            # Before the job is there: the one who asks again is answered by the next platform, and orders once.
+            exchange.extra = {**exchange.extra, "retry-after": "1"}
+            await fail(exchange, 503, "this platform is stopping; ask again in a moment")
+            return
         hold = _seconds(exchange.headers.get("timeout", ""))
         # Held here and not in a handler's thread: a waiting client then costs no thread.
         exchange.headers["timeout"] = "0"

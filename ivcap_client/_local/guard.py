@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+_SET_DEATH_SIGNAL, _SET_SUBREAPER = 1, 36
+
 KEPT = 1
 """Old log files kept beside the current one, as `<name>.1`."""
 
@@ -27,30 +29,45 @@ MARKED = 10_000
 _last_mark = 0
 
 
-def command(log: str, most: int, words: list[str]) -> list[str]:
-    """The words that run `words` under a guard; standard input must be the runner's pipe."""
-    return [sys.executable, "-I", "-S", os.path.abspath(__file__), log, str(most), *words]
+def command(log: str, most: int, words: list[str], *, memory: int = 0, files: int = 0) -> list[str]:
+    """The words that run `words` under a guard; standard input must be the runner's pipe.
+
+    Args:
+        log: File for its output; `-` inherits ours.
+        most: Bytes of the log.
+        words: The command.
+        memory: Bytes of memory it may have for itself; 0: as much as it gets.
+        files: Files it may have open; 0: as many as we.
+    """
+    bounds = f"{memory},{files}"
+    return [sys.executable, "-I", "-S", os.path.abspath(__file__), log, str(most), bounds, *words]
 
 
 def main(arguments: list[str]) -> int:
-    log, most, *words = arguments
+    log, most, bounds, *words = arguments
+    memory, files = (int(number) for number in bounds.split(","))
     piped = log != "-"
+    adopting = _adopt()
     try:
         child = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if piped else None,
             stderr=subprocess.STDOUT if piped else None,
-            process_group=0,  # of its own: what it starts goes with it
-            preexec_fn=_die_with_us(),
+            process_group=None if sys.platform == "win32" else 0,  # of its own: what it starts goes with it
+            preexec_fn=_before(memory, files),
         )
     except OSError as problem:
         _append(log, f"cannot start {words[0]}: {problem}\n".encode(), int(most))
         return 127
 
-    def end_group(number: int) -> None:
+    def end_group() -> None:
+        if sys.platform == "win32":  # no groups, but a tree
+            tree = ["taskkill", "/F", "/T", "/PID", str(child.pid)]
+            subprocess.run(tree, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            return
         try:
-            os.killpg(child.pid, number)
+            os.killpg(child.pid, signal.SIGKILL)
         except ProcessLookupError:
             return
 
@@ -61,7 +78,7 @@ def main(arguments: list[str]) -> int:
     def watch_runner() -> None:
         while os.read(0, 4096):
             continue
-        end_group(signal.SIGKILL)
+        end_group()  # the main thread then ends what is not in the group
 
     signal.signal(signal.SIGTERM, pass_on)
     signal.signal(signal.SIGINT, pass_on)
@@ -70,28 +87,103 @@ def main(arguments: list[str]) -> int:
     if piped:
         pump.start()
     code = child.wait()
-    end_group(signal.SIGKILL)  # what it left behind
+    end_group()  # what it left behind
+    if adopting:
+        _end_adopted()
     if piped:
         pump.join(2.0)  # a descendant in a group of its own may hold the pipe open
     return code if code >= 0 else 128 - code
 
 
-def _die_with_us() -> Callable[[], object] | None:
-    """What makes the kernel kill the child when the guard itself is killed; only Linux can."""
+def _before(memory: int, files: int) -> Callable[[], object] | None:
+    """What the child does before it becomes the command: take its bounds, and, on Linux, die when the guard dies.
+
+    Windows has neither.
+    """
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    prctl = _prctl()
+
+    def before() -> None:
+        for bound, value in (
+            (resource.RLIMIT_DATA, memory),
+            (resource.RLIMIT_NOFILE, files),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            _, hard = resource.getrlimit(bound)
+            if value or bound == resource.RLIMIT_CORE:
+                soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
+                resource.setrlimit(bound, (soft, hard if bound == resource.RLIMIT_NOFILE else soft))
+        if prctl is not None:
+            prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+
+    return before
+
+
+def _adopt() -> bool:
+    """Become the parent of whatever the child leaves behind, in whichever session that is; only Linux can."""
+    prctl = _prctl()
+    return prctl is not None and prctl(_SET_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+def _prctl() -> Callable[..., int] | None:
     if sys.platform != "linux":
         return None
     import ctypes
 
-    prctl, set_death_signal = ctypes.CDLL(None).prctl, 1
-    return lambda: prctl(set_death_signal, signal.SIGKILL)
+    found: Callable[..., int] = ctypes.CDLL(None).prctl
+    return found
+
+
+def _end_adopted() -> None:
+    """Kill what became ours; killing one may make its own children ours, so this goes on until there are none."""
+    own, until = os.getpid(), time.monotonic() + 5.0  # the kernel may hold one back for as long as it likes
+    while time.monotonic() < until:
+        for name in os.listdir("/proc"):
+            try:
+                if name.isdigit() and _parent(name) == own:
+                    os.kill(int(name), signal.SIGKILL)
+            except OSError:
+                continue  # it is gone, or is another user's by now
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                continue
+        except ChildProcessError:
+            return
+        time.sleep(0.005)
+
+
+def _parent(pid: str) -> int:
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[1])
 
 
 def _pump(child: subprocess.Popen[bytes], log: str, most: int) -> None:
     assert child.stdout is not None
     handle = child.stdout.fileno()
     piece = max(1024, min(65536, most // 2))  # never more at once than a fresh log may hold
+    # The address a tool reports to ends with its credential, and tools like to print addresses.
+    hidden = os.environ.get("IVCAP_BASE_URL", "").partition("/s/")[2].encode()
+    held = b""
     while chunk := os.read(handle, piece):
-        _append(log, chunk, most)
+        shown, held = _hide(held + chunk, hidden)
+        if shown:
+            _append(log, shown, most)
+    if held:
+        _append(log, held, most)
+
+
+def _hide(data: bytes, hidden: bytes) -> tuple[bytes, bytes]:
+    """The data without what is hidden, and its end where that may be the beginning of it."""
+    if not hidden:
+        return data, b""
+    data = data.replace(hidden, b"***")
+    for size in range(min(len(hidden) - 1, len(data)), 0, -1):
+        if data.endswith(hidden[:size]):
+            return data[:-size], data[-size:]
+    return data, b""
 
 
 def _append(log: str, chunk: bytes, most: int) -> None:

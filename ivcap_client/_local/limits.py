@@ -25,7 +25,7 @@ def _setting(name: str, default: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """All in seconds unless the name says bytes.
+    """All in seconds unless it is said otherwise.
 
     Attributes:
         idle: Nothing has run for this long: the runner ends.
@@ -41,6 +41,8 @@ class Limits:
         orphan: A scheduled job nobody can run is given up after this.
         stall: A client that owes us the rest of a body for this long is given up.
         keep_alive: Pause after which a silent event stream gets a comment line.
+        memory: MiB of memory that a tool's process may have for itself; 0: what the machine has.
+        files: Files, connections among them, that a tool's process may have open; 0: as many as the runner.
         log_bytes: Size of a log at which it is moved aside.
     """
 
@@ -57,4 +59,6 @@ class Limits:
     orphan: float = _setting("IVCAP_JOB_ORPHAN", 30.0)
     stall: float = _setting("IVCAP_BODY_STALL", 60.0)
     keep_alive: float = _setting("IVCAP_EVENTS_KEEP_ALIVE", 15.0)
+    memory: float = _setting("IVCAP_TOOL_MEMORY", 0.0)
+    files: float = _setting("IVCAP_TOOL_FILES", 4096.0)
     log_bytes: int = 4 * 1024 * 1024

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import re
 import shlex
+import shutil
 import sys
 import uuid
 from dataclasses import asdict, dataclass, field, replace
@@ -122,6 +123,11 @@ def from_option(text: str) -> ServiceSpec:
         words = tuple(shlex.split(rest))
     except ValueError as problem:
         raise BadSpec(f"--service {text}: the command cannot be read: {problem}") from problem
+    if not words:
+        raise BadSpec(f"--service {text}: the command is empty")
+    if words[0] != PYTHON and shutil.which(words[0]) is None:
+        what = "is not a program (it may not be executed)" if Path(words[0]).exists() else "there is no such program"
+        raise BadSpec(f"--service {text}: {words[0]}: {what}; a service is a tool's file, its directory, or a command")
     here = str(Path.cwd())  # words of a command mean what they mean where it was given
     return sealed(ServiceSpec(service_urn(name), name, words, cwd=here, source=text))
 

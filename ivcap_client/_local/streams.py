@@ -20,7 +20,13 @@ class Inflow:
     it has made room again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stall: float = 60.0) -> None:
+        """Hold nothing yet.
+
+        Args:
+            stall: Seconds without a byte after which the sender counts as gone.
+        """
+        self._stall = stall
         self._pieces: deque[bytes] = deque()
         self._held = 0
         self._ready = threading.Condition()
@@ -39,7 +45,8 @@ class Inflow:
         """
         with self._ready:
             while not self._pieces and not self._ended and self._problem is None:
-                self._ready.wait()
+                if not self._ready.wait(self._stall) and not (self._pieces or self._ended or self._problem):
+                    self._problem = f"nothing came for {self._stall:g} s"
             if not self._pieces:
                 if self._problem is not None:
                     raise ConnectionResetError(self._problem)

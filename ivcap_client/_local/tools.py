@@ -19,10 +19,10 @@ from .reach import Reach
 from .specs import PYTHON, ServiceSpec, slug
 from .tool_http import ToolUnreachable, exchange
 
-_REMOVED = {"IVCAP_URL", "IVCAP_JWT", "IVCAP_ACCOUNT_ID", "IVCAP_PROXY_URL", "HOST", "PORT", "ENTRYPOINT", "DOCKER_IMG"}
-_REMOVED |= {"PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
-_REMOVED |= {f"{name}_PROXY" for name in ("HTTP", "HTTPS", "ALL", "NO")}
-_REMOVED_PREFIXES = ("OTEL_", "OPENOBSERVE_", "IVCAP_", "PIP_", "UV_")
+# What programs need of the surroundings to start at all. Everything else stays here, the user's credentials above all.
+_KEPT = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TZ", "TMPDIR", "LANG", "LANGUAGE", "LD_LIBRARY_PATH"}
+_KEPT |= {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"}
+_KEPT_PREFIXES = ("LC_", "XDG_", "OMP_", "MKL_", "OPENBLAS_", "CUDA_", "NVIDIA_", "ROCM_", "HIP_", "DYLD_")
 
 
 class ToolFailed(Exception):
@@ -119,7 +119,7 @@ class Tool:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self._log_began = self.log.stat().st_size if self.log.exists() else 0
         self.process = await asyncio.create_subprocess_exec(
-            *guard.command(str(self.log), self.limits.log_bytes, words),
+            *self.guarded(str(self.log), words),
             cwd=self.spec.cwd or self._directory,
             env=self.environment(gateway_port),
             stdin=asyncio.subprocess.PIPE,
@@ -129,13 +129,14 @@ class Tool:
         )
         self._watcher = asyncio.create_task(self._watch(on_end))
 
+    def guarded(self, log: str, words: list[str]) -> list[str]:
+        """The command under its guard, within the limits of one process."""
+        memory = int(self.limits.memory * 2**20) or _machine()
+        return guard.command(log, self.limits.log_bytes, words, memory=memory, files=int(self.limits.files))
+
     def environment(self, gateway_port: int) -> dict[str, str]:
         """Variables of the process. Source: service-contract §7 step 2, setup A."""
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if name.upper() not in _REMOVED and not name.startswith(_REMOVED_PREFIXES)
-        }
+        kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
         base = f"http://127.0.0.1:{gateway_port}/s/{self.secret}"
         return kept | {
             "IVCAP_BASE_URL": base,
@@ -149,6 +150,10 @@ class Tool:
             "OTEL_SDK_DISABLED": "true",
             **self.spec.env,
         }
+
+    def discreet(self, text: str) -> str:
+        """A text without the address this process reports to, which is as good as a password while it runs."""
+        return text.replace(self.secret, "***")
 
     async def _watch(self, on_end: Callable[[Tool], None]) -> None:
         assert self.process is not None
@@ -186,6 +191,11 @@ class Tool:
     def last_words(self) -> str:
         """What it wrote last, without the library's own lines; nothing of the processes before it."""
         return tool_log.tail(self.log, self._log_began)
+
+
+def _machine() -> int:
+    """Bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def log_tail(path: Path, lines: int = 12, most: int = 2000) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -114,10 +115,12 @@ class LocalTransport:
         return [{"service": one.urn, "name": one.name, **_state(told.get(one.urn, known))} for one in waiting]
 
     def send(self, request: Request) -> Response:
-        return self.platform.handle(request)
+        with _reached(request):
+            return self.platform.handle(request)
 
     def open(self, request: Request) -> BlockingBody:
-        return self.platform.open(request)
+        with _reached(request):
+            return self.platform.open(request)
 
     async def send_async(self, request: Request) -> Response:
         reply: Response = await _in_thread(self.send, request)
@@ -183,6 +186,19 @@ def _specs(services: Iterable[str]) -> list[ServiceSpec]:
                     f"two services are called {spec.name!r}: {other.source} and {spec.source}; name one with NAME=PATH"
                 )
     return found
+
+
+@contextmanager
+def _reached(request: Request) -> Iterator[None]:
+    """Say of a runner that cannot be had what is said of a platform that cannot be reached."""
+    try:
+        yield
+    except RuntimeError as error:
+        from . import launch
+
+        if not isinstance(error, launch.RunnerUnavailable):
+            raise
+        raise NotConnected(f"could not {request.what}: {error}") from None
 
 
 def _state(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ivcap_client import __version__
-from ivcap_mcp.cli import serve_options
+from ivcap_mcp.cli import local_options, serve_options
 
 DONE, FAILED, USAGE, NO_CONNECTION = 0, 1, 2, 3
 
@@ -19,6 +19,7 @@ COMMANDS = (
     "demo",
     "platform",
     "services",
+    "jobs",
     "tokens",
     "tools",
     "call",
@@ -68,13 +69,9 @@ def parser() -> argparse.ArgumentParser:
     platform.add_argument("--stop", action="store_true", help="end the platform of this directory")
     _logs(platform)
 
-    services = commands.add_parser("services", help="services of the embedded platform")
-    actions = services.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, text in (("add", "remember a service"), ("remove", "forget a service"), ("list", "list services")):
-        action = actions.add_parser(name, help=text)
-        action.add_argument("--local-dir", type=Path)
-        if name != "list":
-            action.add_argument("service", metavar="PATH" if name == "add" else "NAME")
+    local_options.services(commands.add_parser("services", help="services of the embedded platform"))
+    jobs = commands.add_parser("jobs", help="jobs: list them, show one, print what its tool printed")
+    local_options.jobs(jobs, _deployment)
 
     tokens = commands.add_parser("tokens", help="named tokens for a server over HTTP")
     named = tokens.add_subparsers(dest="action", metavar="ACTION", required=True)

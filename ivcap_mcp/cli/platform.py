@@ -36,8 +36,14 @@ def run(given: argparse.Namespace) -> int:
 
 
 def where(local_dir: Path | None) -> Path:
-    """The directory: the one given, else this user's."""
-    return local_dir.expanduser().absolute() if local_dir else target.data_dir(target.environment(None))
+    """The directory: the one given, else this user's.
+
+    Raises:
+        ConfigError: Something else than a directory stands there.
+    """
+    found = local_dir.expanduser().absolute() if local_dir else target.data_dir(target.environment(None))
+    target.fit_for_data(found)
+    return found
 
 
 def _ready(url: str, open_to_all: bool) -> None:

@@ -9,7 +9,7 @@ import mcp_types as t
 
 from ivcap_mcp import arguments, calls
 from ivcap_mcp.backend import Backend
-from ivcap_mcp.catalog import Entry
+from ivcap_mcp.entries import Entry
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.finding import find
 from ivcap_mcp.inputs import request_for

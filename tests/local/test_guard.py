@@ -9,6 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ivcap_client._local import guard
 
 FOREVER = "import time; print('here', flush=True); time.sleep(3600)"
@@ -82,3 +86,39 @@ def test_a_killed_guard_takes_the_child_along(tmp_path: Path) -> None:
     while os.path.exists(f"/proc/{child}") and " Z " not in Path(f"/proc/{child}/stat").read_text():
         assert time.monotonic() < limit
         time.sleep(0.01)
+
+
+def test_a_grandchild_in_a_session_of_its_own_ends_too(tmp_path: Path) -> None:
+    if sys.platform != "linux":
+        pytest.skip("only Linux lets a process adopt what its children leave behind")
+    apart = f"import os; os.setsid(); os.fork() and os._exit(0); print(os.getpid(), flush=True); {FOREVER}"
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {apart!r}]);" + FOREVER
+    process = started(tmp_path / "log", code)
+    waited(tmp_path / "log", "here")
+    limit = time.monotonic() + 20
+    while not (found := [line for line in (tmp_path / "log").read_text().split() if line.isdigit()]):
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    closed(process)
+    assert not os.path.exists(f"/proc/{found[0]}")
+
+
+@given(text=st.binary(max_size=60), cuts=st.lists(st.integers(0, 60), max_size=6), at=st.integers(0, 60))
+@settings(max_examples=60)
+def test_the_secret_is_never_shown_however_it_is_cut(text: bytes, cuts: list[int], at: int) -> None:
+    secret = b"abcabd"
+    data = text[:at] + secret + text[at:]
+    shown, held, start = b"", b"", 0
+    for end in [*sorted(cuts), len(data)]:
+        more, held = guard._hide(held + data[start:end], secret)
+        shown, start = shown + more, max(start, end)
+    assert shown + held == data.replace(secret, b"***")
+
+
+def test_a_command_gets_its_bounds(tmp_path: Path) -> None:
+    code = "import resource as r; print(*(r.getrlimit(n)[0] for n in (r.RLIMIT_DATA, r.RLIMIT_NOFILE, r.RLIMIT_CORE)))"
+    words = guard.command(str(tmp_path / "log"), 1000, [sys.executable, "-c", code], memory=2**30, files=77)
+    process = subprocess.Popen(words, stdin=subprocess.PIPE)
+    assert process.wait(20) == 0
+    closed(process)
+    assert (tmp_path / "log").read_text().split() == [str(2**30), "77", "0"]

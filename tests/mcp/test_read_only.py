@@ -14,7 +14,7 @@ from mcp.shared.exceptions import MCPError
 from ivcap_client import IVCAP
 from ivcap_client.auth import BearerAuth
 from ivcap_mcp import Settings, build_server
-from ivcap_mcp.catalog import is_reading
+from ivcap_mcp.entries import is_reading
 from ivcap_mcp.instructions import instructions
 from ivcap_mcp.tools import BUILTINS
 from tests.mcp.clients import text

@@ -97,6 +97,12 @@ def until(holds: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
+def secret_of(pid: int) -> str:
+    """The last part of the address that a tool reports to, which no result and no log shows."""
+    told = dict(part.split(b"=", 1) for part in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") if b"=" in part)
+    return told[b"IVCAP_BASE_URL"].decode().rpartition("/")[2]
+
+
 def gone(pid: int) -> bool:
     """Whether a process is gone; a zombie that nobody has asked about yet is."""
     try:

@@ -16,7 +16,7 @@ import pytest
 
 from ivcap_client._local import launch
 from ivcap_client._local.runner import RunnerError, Serving, run_runner
-from tests.local.running.desk import LONG, Desk, gone, until
+from tests.local.running.desk import LONG, Desk, gone, secret_of, until
 
 
 def line_to(serving: Serving) -> http.client.HTTPConnection:
@@ -236,6 +236,30 @@ def test_a_platform_with_a_token_asks_for_it(desk: Desk) -> None:
         assert Client(found, Authorization="Bearer open sesame").ask("GET", "/.runner/state")[0] == 401
 
 
+def test_signing_in_to_a_platform_with_a_token_needs_it(desk: Desk) -> None:
+    with serving(desk, token="open sesame") as found:
+        client, form = Client(found), "application/x-www-form-urlencoded"
+        code = client.ask("POST", "/1/sign-in/code", b"client_id=local", Content_Type=form)[1]
+        grant = f"grant_type=urn:ietf:params:oauth:grant-type:device_code&device_code={code['device_code']}".encode()
+
+        def tokens() -> tuple[int, Any]:
+            return client.ask("POST", "/1/sign-in/token", grant, Content_Type=form)
+
+        def page(token: str) -> str:
+            body = f"user_code={code['user_code']}&token={token}".encode()
+            return str(client.ask("POST", "/1/sign-in", body, Content_Type=form)[1])
+
+        assert tokens() == (403, {"error": "authorization_pending"})
+        assert "not the platform&#x27;s token" in page("wrong")
+        assert tokens()[0] == 403
+        assert "Signed in" in page("open+sesame")
+        status, said = tokens()
+        assert (status, said["access_token"]) == (200, "open sesame")
+        assert client.ask("GET", "/1/services2")[0] == 401
+        with client.open("GET", "/1/sign-in?user_code=%27%3E%3Cscript%3E") as reply:
+            assert b"<script>" not in reply.read()
+
+
 def test_the_runners_own_routes_are_closed_even_where_the_api_is_open(client: Client) -> None:
     assert client.serving.open
     for method, path in [("GET", "/.runner/state"), ("POST", "/.runner/stop"), ("POST", "/.runner/services")]:
@@ -296,8 +320,7 @@ def test_a_tool_uploads_and_reads_through_its_own_address(desk: Desk, client: Cl
     assert status == 200
     status, read = ask("GET", f"/1/aspects/{made['id']}")
     assert (status, read["content"]["a"]) == (200, 1)
-    base = desk.result(desk.run(do="environment"))["IVCAP_BASE_URL"]
-    secret = base.rpartition("/")[2]
+    secret = secret_of(desk.result(desk.run(do="environment"))["pid"])
     assert ask("GET", f"/s/{secret}/1/aspects/{made['id']}")[0] == 200  # the library doubles the prefix
     assert ask("GET", "/1/secret?secret-name=none")[0] == 403
     assert ask("GET", "/next_job")[0] == 501
