@@ -14,6 +14,7 @@ import mcp_types as t
 
 from ivcap_client import IVCAP, Artifact, Job
 from ivcap_client.exception import IvcapError
+from ivcap_mcp import outside
 from ivcap_mcp.endings import how_it_ended
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.fitting import fitted
@@ -120,7 +121,8 @@ async def finished(
     extra: list[t.ContentBlock] = []
     with anyio.move_on_after(max(left - SPARE, 0.1)):
         extra = await linked(ivcap, settings, value)
-    return answer(shown, *extra, lead=lead, meta={"ivcap/job": job.urn})
+    meta = {"ivcap/job": job.urn, **outside.META}
+    return answer(shown, *extra, lead=f"{lead} {outside.SERVICE}", meta=meta)
 
 
 def refuse_failed(job: Job) -> None:

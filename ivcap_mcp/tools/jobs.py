@@ -9,7 +9,7 @@ import anyio
 import mcp_types as t
 
 from ivcap_client import Job
-from ivcap_mcp import calls, results
+from ivcap_mcp import calls, outside, results
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError, tool_error
 from ivcap_mcp.fitting import fitted
@@ -60,7 +60,7 @@ async def _told(
     part, total, following = window(value, offset, limit)
     most = min(given.get("max_bytes", backend.settings.most_text), backend.settings.most_text)
     shown, size = await anyio.to_thread.run_sync(fitted, part, most)
-    facts["result"] = shown
+    facts |= {"result": shown} | outside.MARK
     lead = about.get("note", "")
     if pointer or offset or limit is not None or size is not None:
         facts |= {"pointer": pointer, "offset": offset}
@@ -75,7 +75,8 @@ async def _told(
         with anyio.move_on_after(max(request.left - results.SPARE, 0.1)):
             extra = await results.linked(backend.ivcap, backend.settings, shown)
     backend.note(job.urn, "delivered")
-    return answer(facts, *extra, lead=lead.strip(), meta={"ivcap/job": job.urn})
+    meta = {"ivcap/job": job.urn, **outside.META}
+    return answer(facts, *extra, lead=f"{lead} {outside.SERVICE}".strip(), meta=meta)
 
 
 async def _several(
