@@ -15,7 +15,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 
 from ivcap_client.exception import ConfigError
-from ivcap_mcp import connections
+from ivcap_mcp import connections, uploads
 from ivcap_mcp.allowance import Allowance
 from ivcap_mcp.auth.caller import Anybody, Gate
 from ivcap_mcp.auth.connect import Connect
@@ -28,7 +28,7 @@ from ivcap_mcp.door import Door, OneServer
 from ivcap_mcp.secret import kept_secret
 from ivcap_mcp.server import IvcapServer, build_server
 from ivcap_mcp.settings import Settings
-from ivcap_mcp.tenants import Tenants
+from ivcap_mcp.tenants import IDLE, Tenants
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MOST_SESSIONS = 200
@@ -75,6 +75,7 @@ def group_app(
     stateless: bool = False,
     limits: Allowance | None = None,
     other_accounts: bool = False,
+    idle: float = IDLE,
 ) -> Door:
     """An ASGI app that gives each caller a server of their own.
 
@@ -88,9 +89,13 @@ def group_app(
         stateless: Keep no sessions for legacy clients.
         limits: What each caller may do.
         other_accounts: With `LoginSeats`, a login may have another e-mail address than its caller.
+        idle: Seconds after which the server of a caller who is not seen ends.
     """
     tickets = Tickets(secret)
     security, bounds = _security(hosts, origins), limits or Allowance()
+
+    def secret_of(mark: str) -> str:
+        return f"{secret}\n{mark}"
 
     def build(mark: str, seat: Seat) -> IvcapServer:
         kept, cached = settings.state_dir / "users" / mark, settings.cache_dir
@@ -99,7 +104,7 @@ def group_app(
             state_dir=kept,
             cache_dir=cached and cached / "users" / mark,
             owner=mark,
-            secret=f"{secret}\n{mark}",
+            secret=secret_of(mark),
         )
         server = build_server(seat.ivcap, own)
         if stateless:
@@ -116,11 +121,11 @@ def group_app(
             max_sessions=MOST_SESSIONS,
         )
 
-    tenants = Tenants(seats, build, app)
+    tenants = Tenants(seats, build, app, idle=idle)
     pages = {}
     if isinstance(seats, LoginSeats):
         pages[PATH] = Connect(seats.url, seats.keeper, tickets, tenants.spawn, other_accounts=other_accounts)
-    return Door(tenants, gate, bounds, pages)
+    return Door(tenants, gate, bounds, pages, lambda path: uploads.owner_of(path, secret_of))
 
 
 def _security(hosts: Iterable[str], origins: Iterable[str]) -> TransportSecuritySettings:

@@ -17,7 +17,7 @@ from ivcap_mcp.auth.exchange import Exchange, ExchangeSeats
 from ivcap_mcp.auth.seat import Seats
 from ivcap_mcp.settings import Settings
 from tests.mcp.accounts import platforms
-from tests.mcp.clients import http_client, listed, text
+from tests.mcp.clients import http_client, listed, text, until
 from tests.mcp.grouped import Group, called, group, job_of, mark
 from tests.mcp.issuing import Issuer, issuing
 from tests.mcp.tasking import Tasking, ask, ended, started
@@ -172,6 +172,15 @@ async def test_an_upload_address_is_its_owners(shared: Group) -> None:
     assert sent.status_code == 201, sent.text
 
 
+@pytest.mark.parametrize("path", ["x", "x/y.z", "../../../x/y.z", "0" * 32 + "/W10.AAAA", "%2e%2e/" * 3 + "a.b"])
+async def test_an_upload_address_that_was_made_up_begins_nothing(shared: Group, brief: Settings, path: str) -> None:
+    where = shared.url.replace("/mcp", f"/upload/{path}")
+    async with httpx.AsyncClient(timeout=30) as http:
+        assert (await http.put(where, content=b"12345")).status_code in (401, 404)
+    assert not shared.door._house.all
+    assert not (brief.state_dir / "users").exists()
+
+
 async def test_what_is_kept_on_disk_is_apart_and_holds_no_token(shared: Group, brief: Settings) -> None:
     for user in ("anna", "bert"):
         async with shared.client(user, "2026-07-28") as client:
@@ -260,6 +269,21 @@ async def test_callers_beyond_the_room_there_is_replace_who_has_been_idle_longes
         assert [one.mark for one in tenants.all] == [mark(shared, "bert")]
     async with shared.client("anna", "2026-07-28") as anna:
         await listed(anna, TOOL)
+
+
+async def test_the_server_of_a_caller_who_is_gone_ends_and_their_job_is_found_again(
+    urls: dict[str, str], issuer: Issuer, brief: Settings
+) -> None:
+    async with group(urls, issuer, brief, idle=0.2) as shared:
+        async with shared.client("anna", "2026-07-28") as anna:
+            await listed(anna, TOOL)
+            given = {"service": TOOL, "input": {"do": "sleep", "seconds": 1}, "wait": 0}
+            going = await anna.call_tool("run_service", given)
+            assert going.structured_content is not None
+        await until(lambda: not shared.door._house.all, "the caller's server ending")
+        async with shared.client("anna", "2026-07-28") as anna:
+            over = await anna.call_tool("get_job", {"job": going.structured_content["job"], "wait": 20})
+            assert "succeeded" in text(over)
 
 
 async def test_callers_with_the_same_services_have_their_definitions_in_common_and_nothing_else(shared: Group) -> None:
