@@ -37,7 +37,7 @@ class ArtifactBytes(Handle[ArtifactRecord]):
 
         A line that breaks is opened again where it broke.
 
-        Example:
+        Examples:
             >>> stored = ivcap.upload_artifact(name="a.txt", io_stream=io.BytesIO(b"hello"), content_type="text/plain")
             >>> list(stored.as_stream(chunk_size=3))
             [b'hel', b'lo']
@@ -90,7 +90,7 @@ class ArtifactBytes(Handle[ArtifactRecord]):
         Where the platform has ranges, just the parts that are read are fetched, and `seek` costs nothing; where it has
         none, the artifact is downloaded to a temporary file first. Memory does not depend on its size.
 
-        Example:
+        Examples:
             >>> stored = ivcap.upload_artifact(name="a.csv", io_stream=io.BytesIO(b"x\\n1\\n2\\n"))
             >>> with stored.open() as file:
             ...     file.readline(), file.read()
@@ -122,7 +122,7 @@ class ArtifactBytes(Handle[ArtifactRecord]):
         Raises:
             IvcapConnectionError: Not all came, or something else.
 
-        Example:
+        Examples:
             >>> stored = ivcap.upload_artifact(name="a.txt", io_stream=io.BytesIO(b"hello"))
             >>> stored.as_local_file("kept/a.txt").read_text()
             'hello'

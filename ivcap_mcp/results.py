@@ -14,6 +14,7 @@ import mcp_types as t
 
 from ivcap_client import IVCAP, Artifact, Job
 from ivcap_client.exception import IvcapError
+from ivcap_mcp import outside
 from ivcap_mcp.endings import how_it_ended
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.rendering import rendered
@@ -102,7 +103,8 @@ async def finished(
         if size is None:
             shown = {"job": job.urn, "status": "succeeded", **about, "result": value}
     if size is not None:
-        following = next_call("get_job", job=job.urn, pointer="", offset=0, limit=100)
+        at_once = settings.most_text // 3 if isinstance(value, str) else 100
+        following = next_call("get_job", job=job.urn, pointer="", offset=0, limit=at_once)
         shown = {
             "job": job.urn,
             "status": "succeeded",
@@ -119,7 +121,8 @@ async def finished(
     extra: list[t.ContentBlock] = []
     with anyio.move_on_after(max(left - SPARE, 0.1)):
         extra = await linked(ivcap, settings, value)
-    return answer(shown, *extra, lead=lead, meta={"ivcap/job": job.urn})
+    meta = {"ivcap/job": job.urn, **outside.META}
+    return answer(shown, *extra, lead=f"{lead} {outside.SERVICE}", meta=meta)
 
 
 def refuse_failed(job: Job) -> None:
@@ -128,7 +131,9 @@ def refuse_failed(job: Job) -> None:
     if status == "succeeded":
         return
     reason = clip(stripped(job.error or "no reason was given"), 3000).rstrip(".")
-    raise ToolError("job_failed", f"Job {job.urn} ended as {status}: {reason}.", how_it_ended(job).advice)
+    how = how_it_ended(job)
+    more = f' To see why call explain_job with {{"job": "{job.urn}"}}.' if how.compare else ""
+    raise ToolError("job_failed", f"Job {job.urn} ended as {status}: {reason}.", how.advice + more)
 
 
 def _value(job: Job) -> Any:
