@@ -177,7 +177,7 @@ def test_what_is_large_is_compared_too_and_leaves_no_thread(tmp_path: Path) -> N
     assert run(downloads.to_file(Scripted([answers[0]]), ours, tmp_path / "a")).read_bytes() == large
     for answer in answers[1:]:
         with pytest.raises(IvcapConnectionError):
-            run(downloads.to_file(Scripted([answer]), ours, tmp_path / "b"))
+            run(downloads.to_file(Scripted([answer] * 5), ours, tmp_path / "b"))
     assert threading.active_count() == before
 
 
