@@ -135,6 +135,8 @@ class ArtifactStore:
         if artifact.path is None:
             return None
         path = self._store.base_dir / artifact.path
+        if not self._inside(path):
+            return None
         if path.is_file():
             return path
         part = self.part(artifact.id)
@@ -146,6 +148,12 @@ class ArtifactStore:
         except OSError:
             return part if part.exists() else None
         return self._store.base_dir / finished.path if finished.path else None
+
+    def _inside(self, path: Path) -> bool:
+        """Whether a file's name leads nowhere else: a link in a directory that came from others may."""
+        if path.parent == self.files and not path.is_symlink():
+            return True
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.files))
 
     def checked(self, artifact: LocalArtifact) -> LocalArtifact:
         """Return a ready artifact whose size and hash are those of its file, hashing again if it was edited."""
@@ -235,7 +243,8 @@ class ArtifactStore:
             (
                 id,
                 artifact.name,
-                artifact.status,
+                # Bytes may have come before this record was written again, or this index was made.
+                "partial" if artifact.status == "pending" and self.uploads.offset(id) else artifact.status,
                 artifact.size,
                 artifact.mime_type,
                 artifact.policy,

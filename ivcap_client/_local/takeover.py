@@ -27,7 +27,7 @@ async def take_lock(base_dir: Path, limits: Limits, *, foreground: bool, say: Ca
     """
     from .runner import RunnerError
 
-    handle = os.open(base_dir / ".ivcap" / "runner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(base_dir / ".ivcap" / "runner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     asked, started = False, time.monotonic()
     limit = limits.handover if foreground else limits.spawn
     try:
