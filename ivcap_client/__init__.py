@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ivcap_client.queue import Queue
     from ivcap_client.secret import Secret
     from ivcap_client.service import Service
+    from ivcap_client.settings import Retry
     from ivcap_client.urns import URN
 
 __version__ = "0.1.0"
@@ -54,6 +55,7 @@ _HOMES = {
     "Order": "order",
     "Queue": "queue",
     "RefreshingAuth": "auth",
+    "Retry": "settings",
     "Secret": "secret",
     "Service": "service",
     "TarMember": "artifact",
@@ -86,6 +88,7 @@ __all__ = [
     "Order",
     "Queue",
     "RefreshingAuth",
+    "Retry",
     "Secret",
     "Service",
     "TarMember",

@@ -26,6 +26,7 @@ from ivcap_client.artifact_bytes import Progress
 from ivcap_client.auth import NoAuth
 from ivcap_client.exception import InvalidInput, ResourceNotFound
 from ivcap_client.files import SafePath
+from ivcap_client.handle import NOBODY
 
 __all__ = ["DataUrlArtifact", "HeldArtifact", "LocalFileArtifact", "file_of"]
 
@@ -38,7 +39,7 @@ class HeldArtifact(Artifact):
 
     def __init__(self, ivcap: ivcap_client.IVCAP | None, record: ArtifactRecord) -> None:
         # Without a client it can be read; statements about it need one.
-        super().__init__(ivcap if ivcap is not None else _NOBODY, record)
+        super().__init__(ivcap if ivcap is not None else NOBODY, record)
 
     def _transport(self) -> HeldTransport:
         raise NotImplementedError
@@ -266,15 +267,3 @@ def _parsed(url: str) -> tuple[str, str | None, bytes]:
         except (binascii.Error, ValueError):
             raise InvalidInput(f"{url[:60]!r} does not hold base64") from None
     return kind.strip().lower() or "text/plain", unquote(named[0]) if named else None, raw
-
-
-class _Nobody:
-    """Stands for the client of an artifact that has none."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise InvalidInput("this artifact has no client: get it with ivcap.get_artifact(id)")
-
-
-_NOBODY: Any = _Nobody()

@@ -5,16 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import ivcap_client
 from ivcap_client._core import aspects
 from ivcap_client._core.aspects import AspectRecord
 from ivcap_client._core.port import run
-from ivcap_client.handle import Handle
+from ivcap_client._core.wire import moment
+from ivcap_client.handle import NOBODY, Handle
+from ivcap_client.urns import identifier
 
 __all__ = ["Aspect", "AspectRecord", "LocalAspect"]
 
 
 class Aspect(Handle[AspectRecord]):
-    """Handle of one aspect. Aspects never change: what looks like a change is a new one that replaces the old."""
+    """Handle of one aspect. Aspects never change: what looks like a change is a new one that replaces the old.
+
+    Example:
+        >>> said = ivcap.add_aspect("urn:example:site:1", {"depth": 12}, schema="urn:example:schema:depth.1")
+        >>> said.content["depth"], said.refresh().valid_to
+        (12, None)
+    """
 
     _read_record = staticmethod(aspects.aspect_record)
 
@@ -85,6 +94,24 @@ class Aspect(Handle[AspectRecord]):
         self._record = await aspects.read(self._async_port, self.id)
         return self
 
+    def history(self, *, limit: int = 100) -> list[Aspect]:
+        """This aspect and those it replaced, one after the other, the newest first.
+
+        Args:
+            limit: How many at most; each costs a request.
+
+        Example:
+            >>> _ = ivcap.update_aspect("urn:example:site:7", {"depth": 12}, schema="urn:example:schema:depth.1")
+            >>> now = ivcap.update_aspect("urn:example:site:7", {"depth": 14}, schema="urn:example:schema:depth.1")
+            >>> [one.content["depth"] for one in now.history()]
+            [14, 12]
+        """
+        return [self._ivcap._aspect(one) for one in run(aspects.history(self._port, self.id, limit))]
+
+    async def history_async(self, *, limit: int = 100) -> list[Aspect]:
+        """`history` for async code."""
+        return [self._ivcap._aspect(one) for one in await aspects.history(self._async_port, self.id, limit)]
+
     def retract(self) -> Aspect:
         """Close it: it no longer holds from now on, and stays readable."""
         run(aspects.retract(self._port, self.id))
@@ -97,4 +124,34 @@ class Aspect(Handle[AspectRecord]):
 
 
 class LocalAspect(Aspect):
-    """An aspect kept in a local directory."""
+    """An aspect kept in a local directory.
+
+    Args:
+        id: Its URN.
+        entity: URN the statement is about.
+        schema: URN of the schema the content follows.
+        content: What is stated.
+        valid_from: When it was asserted.
+        ivcap: The client; without one it can be read and nothing else.
+        record: What the platform said, instead of all that.
+
+    Example:
+        >>> from ivcap_client import LocalAspect
+        >>> LocalAspect("urn:ivcap:aspect:1", "urn:example:site:7", "urn:example:schema:s.1", {"a": 1}).content
+        {'a': 1}
+    """
+
+    def __init__(
+        self,
+        id: str = "",
+        entity: str = "",
+        schema: str = "",
+        content: Any = None,
+        *,
+        valid_from: datetime | str | None = None,
+        ivcap: ivcap_client.IVCAP | None = None,
+        record: AspectRecord | None = None,
+    ) -> None:
+        when = moment(valid_from) if isinstance(valid_from, str) else valid_from
+        made = record or AspectRecord(identifier(id, "make an aspect"), entity, schema, content, valid_from=when)
+        super().__init__(NOBODY if ivcap is None else ivcap, made)

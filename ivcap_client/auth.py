@@ -18,7 +18,13 @@ MOST_TOKEN = 65536
 
 
 class NoAuth:
-    """No credential: inside a job container, and for the embedded platform."""
+    """No credential: inside a job container, and for the embedded platform.
+
+    Example:
+        >>> from ivcap_client import IVCAP, NoAuth
+        >>> IVCAP("http://127.0.0.1:8080", auth=NoAuth()).url
+        'http://127.0.0.1:8080'
+    """
 
     def apply(self, headers: dict[str, str]) -> None:
         """Leave the headers as they are."""
@@ -28,7 +34,13 @@ class NoAuth:
 
 
 class BearerAuth:
-    """A fixed token."""
+    """A fixed token.
+
+    Example:
+        >>> from ivcap_client import IVCAP, BearerAuth
+        >>> IVCAP("https://platform.example.org", auth=BearerAuth("t0ken")).url
+        'https://platform.example.org'
+    """
 
     def __init__(self, token: str) -> None:
         self._token = token.strip()
@@ -42,7 +54,13 @@ class BearerAuth:
 
 
 class BasicAuth:
-    """User and password, as some gateways in front of a platform want them."""
+    """User and password, as some gateways in front of a platform want them.
+
+    Example:
+        >>> from ivcap_client import IVCAP, BasicAuth
+        >>> IVCAP("https://platform.example.org", auth=BasicAuth("me", "s3cret")).url
+        'https://platform.example.org'
+    """
 
     def __init__(self, user: str, password: str) -> None:
         self._pair = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
@@ -63,6 +81,12 @@ class FileAuth:
 
     Raises:
         ConfigError: It cannot be read, or is empty.
+
+    Example:
+        >>> from ivcap_client import IVCAP, FileAuth
+        >>> _ = Path("token").write_text("t0ken")
+        >>> IVCAP("https://platform.example.org", auth=FileAuth(Path("token"))).url
+        'https://platform.example.org'
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -126,6 +150,12 @@ class RefreshingAuth:
 
     Args:
         fetch: Blocking; returns a token that is valid now. Called at first use and by `renew`.
+
+    Example:
+        >>> from ivcap_client import IVCAP, RefreshingAuth
+        >>> auth = RefreshingAuth(lambda: "a token from wherever you keep it")
+        >>> IVCAP("https://platform.example.org", auth=auth).url
+        'https://platform.example.org'
     """
 
     def __init__(self, fetch: Callable[[], str], token: str | None = None) -> None:

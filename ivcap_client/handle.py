@@ -10,7 +10,7 @@ from ivcap_client._core.port import Port
 from ivcap_client._core.wire import Fields
 from ivcap_client.exception import InvalidInput, ProtocolError
 
-__all__ = ["Handle"]
+__all__ = ["NOBODY", "Handle"]
 
 R = TypeVar("R")
 
@@ -80,3 +80,15 @@ class Handle(Generic[R]):
         }
         told = "".join(f", {key}={value!r}" for key, value in known.items() if value)
         return f"{type(self).__name__}({self.id!r}{told})"
+
+
+class _Nobody:
+    """Stands for the client of a handle that was made without one."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise InvalidInput("this was made without a client: get it from an IVCAP object to ask more of it")
+
+
+NOBODY: Any = _Nobody()

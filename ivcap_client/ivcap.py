@@ -50,6 +50,12 @@ class IVCAP(Services, Jobs, Artifacts, Aspects, Collections, Kept):
 
     Raises:
         ConfigError: No token for the URL, or a token without one.
+
+    Example:
+        >>> from ivcap_client import IVCAP
+        >>> with IVCAP("https://platform.example.org", token="t0ken", timeout=10) as ivcap:
+        ...     ivcap.url
+        'https://platform.example.org'
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> IVCAP:
@@ -105,19 +111,37 @@ class IVCAP(Services, Jobs, Artifacts, Aspects, Collections, Kept):
 
     @classmethod
     def local(cls, base_dir: str | os.PathLike[str] | None = None) -> ivcap_client.LocalIVCAP:
-        """The local platform in `base_dir`, whatever the environment says."""
+        """The local platform in `base_dir`, whatever the environment says.
+
+        Example:
+            >>> from ivcap_client import IVCAP, LocalIVCAP
+            >>> isinstance(IVCAP.local("study"), LocalIVCAP)
+            True
+        """
         from ivcap_client.local import LocalIVCAP
 
         return LocalIVCAP(base_dir)
 
     @property
     def url(self) -> str:
-        """Address of the platform; `file://…` in local mode."""
+        """Address of the platform; `file://…` in local mode.
+
+        Example:
+            >>> ivcap.url.startswith("file://")
+            True
+        """
         return self._target.url
 
     @property
     def identity(self) -> str:
-        """As whom it asks, hashed: the same for every client of one user, also after a token was renewed."""
+        """As whom it asks, hashed: the same for every client of one user, also after a token was renewed.
+
+        Example:
+            >>> from ivcap_client import IVCAP
+            >>> a, b = (IVCAP("https://platform.example.org", token=token) for token in ("one", "other"))
+            >>> a.identity == b.identity
+            False
+        """
         return identity_of(self._target.auth)
 
     def _preparing(self, service: str) -> bool:
@@ -125,7 +149,13 @@ class IVCAP(Services, Jobs, Artifacts, Aspects, Collections, Kept):
         return False
 
     def close(self) -> None:
-        """Close its connections. It can still be used; it then opens new ones."""
+        """Close its connections. It can still be used; it then opens new ones.
+
+        Example:
+            >>> from ivcap_client import IVCAP
+            >>> client = IVCAP.local("study")
+            >>> client.close()
+        """
         self._transport.close()
 
     async def close_async(self) -> None:

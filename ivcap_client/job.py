@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import ivcap_client
@@ -16,32 +14,12 @@ from ivcap_client._core.messages import Response
 from ivcap_client._core.port import Port, run
 from ivcap_client.events import EventStream
 from ivcap_client.exception import JobFailed, JobTimeout
-from ivcap_client.handle import Handle
+from ivcap_client.job_facts import JobFacts, JobStatus
 
 __all__ = ["JOB_SCHEMA", "Event", "Job", "JobRecord", "JobStatus"]
 
 
-class JobStatus(StrEnum):
-    """States of a job; equal to the platform's own words. The last three are final."""
-
-    UNKNOWN = "unknown"
-    PENDING = "pending"
-    SCHEDULED = "scheduled"
-    EXECUTING = "executing"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    ERROR = "error"
-
-    @classmethod
-    def from_string(cls, text: str) -> JobStatus:
-        """The state of this name; `UNKNOWN` for a word we do not know."""
-        try:
-            return cls(text.lower())
-        except ValueError:
-            return cls.UNKNOWN
-
-
-class Job(Handle[JobRecord]):
+class Job(JobFacts):
     """Handle of one job.
 
     Example:
@@ -71,86 +49,6 @@ class Job(Handle[JobRecord]):
         headers = {name.lower(): value for name, value in response.headers.items()}
         reply = Response(response.status_code, headers, response.content)
         return cls(service._ivcap, jobs.ordered(reply, service.id, "order job"), fresh=True)
-
-    @property
-    def name(self) -> str | None:
-        """The platform's name for it."""
-        return self._record.name
-
-    @property
-    def service(self) -> str | None:
-        """URN of the service that runs it."""
-        return self._record.service
-
-    @property
-    def order(self) -> str | None:
-        """URN of the order it belongs to."""
-        return self._record.order
-
-    @property
-    def policy(self) -> str | None:
-        """URN of the policy that governs who sees it."""
-        return self._record.policy
-
-    @property
-    def account(self) -> str | None:
-        """URN of the account that ordered it."""
-        return self._record.account
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """Tags it carries."""
-        return self._record.tags
-
-    @property
-    def requested_at(self) -> datetime | None:
-        """When it was ordered."""
-        return self._record.requested_at
-
-    @property
-    def started_at(self) -> datetime | None:
-        """When the service began."""
-        return self._record.started_at
-
-    @property
-    def finished_at(self) -> datetime | None:
-        """When it ended."""
-        return self._record.finished_at
-
-    @property
-    def request_content_type(self) -> str | None:
-        """Media type of the request."""
-        return self._record.request_content_type
-
-    @property
-    def request(self) -> Any:
-        """What was asked for, where it was read with the job."""
-        return self._record.request
-
-    @property
-    def result_content_type(self) -> str | None:
-        """Media type of the result."""
-        return self._record.result_content_type
-
-    @property
-    def error(self) -> str | None:
-        """Why it did not succeed, in one line; `None` for one that succeeded or runs. Free: nothing is asked."""
-        if self._record.status not in ("failed", "error"):
-            return None
-        return jobs.failure(self._record)
-
-    @property
-    def ended(self) -> bool:
-        """Whether it had ended when it was last looked at. Free: nothing is asked."""
-        return self._record.ended
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether it was ended on request, where the platform can. Free: nothing is asked.
-
-        There is no status of its own for that: such a job is in error, and its message says why.
-        """
-        return self._record.status == "error" and (self._record.error_message or "").startswith("cancelled")
 
     def status(self, refresh: bool = True) -> JobStatus:
         """Its state; looked up now, unless it has ended or `refresh` is off."""
@@ -240,6 +138,16 @@ class Job(Handle[JobRecord]):
             raise JobFailed(self, f"job {self.urn} ended as {self._record.status}: {jobs.failure(self._record)}")
         return self._record.result
 
+    def output(self) -> bytes | None:
+        """The result as the service reported it, undecoded; `None`: it has none, or none yet."""
+        found = run(self._output(self._port))
+        return None if found is None else found[1]
+
+    async def output_async(self) -> bytes | None:
+        """`output` for async code."""
+        found = await self._output(self._async_port)
+        return None if found is None else found[1]
+
     def events(self, *, after: str = "", timeout: float | None = None) -> EventStream:
         """What the job tells, for `for` and `async for`, until it has ended.
 
@@ -265,6 +173,9 @@ class Job(Handle[JobRecord]):
 
     def _home(self) -> str:
         return self._record.service or ""
+
+    async def _output(self, port: Port) -> tuple[str, bytes] | None:
+        return await jobs.output(port, self._record.service or await jobs.service_of(port, self.id), self.id)
 
     async def _read(self, port: Port) -> JobRecord:
         if self._record.service:

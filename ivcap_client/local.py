@@ -36,6 +36,13 @@ class LocalIVCAP(IVCAP):
         services: AI tools it can run: `PATH`, `NAME=PATH` or `NAME=COMMAND`.
         trust_services: Also run what `services/*.toml` in the directory names. Say so only of your own directories.
         offline: Refuse to fetch packages for a tool's environment.
+
+    Example:
+        >>> from ivcap_client import LocalIVCAP
+        >>> with LocalIVCAP("study") as local:
+        ...     stored = local.upload_artifact(name="a.txt", io_stream=io.BytesIO(b"hello"))
+        >>> stored.path.relative_to(local.base_dir).as_posix()
+        'artifacts/a.txt'
     """
 
     def __init__(
@@ -113,7 +120,7 @@ class LocalIVCAP(IVCAP):
         return Artifact(self, record) if path is None else LocalFileArtifact(path, ivcap=self, record=record)
 
     def _aspect(self, record: AspectRecord) -> Aspect:
-        return LocalAspect(self, record)
+        return LocalAspect(ivcap=self, record=record)
 
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"base_dir": self._base_dir}

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ivcap_client._core.addresses import is_loopback, origin
-from ivcap_client._core.port import Auth
+from ivcap_client._core.port import Auth, Retry
 from ivcap_client.auth import BearerAuth, FileAuth, NoAuth
 from ivcap_client.exception import ConfigError
 
-__all__ = ["Connection", "address", "connection", "same_origin"]
+__all__ = ["Connection", "Retry", "address", "connection", "same_origin"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -26,9 +26,17 @@ MOST_BYTES = 64 * 1024 * 1024
 
 
 class CatalogCache:
-    """One file that holds the tool aspects of one platform as one identity saw them last."""
+    """One file that holds the tool aspects of one platform as one identity saw them last.
 
-    def __init__(self, folder: Path, origin: str, identity: str) -> None:
+    Args:
+        folder: Where caches are kept.
+        origin: The platform.
+        identity: Who is asking.
+        now: Who is asking by now: somebody may sign in after the start, and what they see is not kept as nobody's.
+    """
+
+    def __init__(self, folder: Path, origin: str, identity: str, now: Callable[[], str] | None = None) -> None:
+        self._identity, self._now = identity, now
         name = hashlib.sha256(f"{origin}\n{identity}".encode()).hexdigest()[:32]
         self.path = folder / "catalog" / f"{name}.json"
 
@@ -49,6 +57,8 @@ class CatalogCache:
 
     def keep(self, aspects: Iterable[Aspect]) -> None:
         """Replace what was kept. Blocking; a file that cannot be written is no reason to fail."""
+        if self._now is not None and self._now() != self._identity:
+            return
         items = [
             {
                 "id": aspect.id,

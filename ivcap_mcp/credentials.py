@@ -13,6 +13,7 @@ from ivcap_client.exception import ConfigError
 from ivcap_client.login import LoginFile, OwnLogin
 from ivcap_client.settings import address, same_origin
 from ivcap_mcp import contexts
+from ivcap_mcp.clients.command import typed
 from ivcap_mcp.contexts import Context, ContextAuth
 
 
@@ -63,7 +64,8 @@ def credential(url: str, env: Mapping[str, str], state: Path, context: Context |
             return Credential(BearerAuth(token), "IVCAP_JWT")
         return Credential(FileAuth(file), f"the token in {file}")
     elsewhere = f", since IVCAP_JWT is for {home} only" if token or file else ""
-    own = Credential(OwnLogin(url, keeper), f"own login{elsewhere}")
+    auth = OwnLogin(url, keeper, to_sign_in=f"{typed()} login --url {url}")
+    own = Credential(auth, f"own login{elsewhere}")
     try:
         fitting = [one for one in contexts.contexts() if one.url == address(url)]
     except ConfigError:

@@ -35,6 +35,7 @@ TOO_MANY = -32000
 PEEKED = 65_536
 """Bytes of a refused request in which its id is looked for, so that its sender knows what was refused."""
 FULL = 10.0
+NO_ADDRESS = {"error": "this is no address of an upload"}
 
 
 class Served(Protocol):
@@ -81,11 +82,18 @@ class Door:
         gate: Who is let in.
         limits: What each caller may do.
         pages: Further apps by the beginning of their paths; their addresses are their permission.
+        owner: Whose server an address for uploads belongs to; `None`: nobody's.
     """
 
     def __init__(
-        self, house: House, gate: Gate, limits: Allowance | None = None, pages: Mapping[str, App] | None = None
+        self,
+        house: House,
+        gate: Gate,
+        limits: Allowance | None = None,
+        pages: Mapping[str, App] | None = None,
+        owner: Callable[[str], str | None] = lambda path: "",
     ) -> None:
+        self._owner = owner
         self._house, self._gate, self._uses = house, gate, Uses(limits or Allowance())
         self._pages = dict(pages or {})
         self._answer = AuthContextMiddleware(self._answered)  # the SDK ties sessions and questions to their caller
@@ -156,7 +164,10 @@ class Door:
 
     async def _bytes(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Bytes for an address made by `upload_artifact`: the address is the permission."""
-        mark, caller = uploads.owner_of(scope["path"]), None
+        mark, caller = self._owner(scope["path"]), None
+        if mark is None:
+            await told(send, 404, NO_ADDRESS)
+            return
         token = bearer(dict(scope["headers"]))
         if token and mark:
             try:
@@ -165,7 +176,7 @@ class Door:
                 await self._refuse(send, refused)
                 return
             if caller.mark != mark:
-                await told(send, 404, {"error": "this is no address of an upload"})
+                await told(send, 404, NO_ADDRESS)
                 return
         before = CALLER.set(caller)
         try:

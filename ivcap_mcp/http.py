@@ -15,7 +15,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 
 from ivcap_client.exception import ConfigError
-from ivcap_mcp import connections
+from ivcap_mcp import connections, uploads
 from ivcap_mcp.allowance import Allowance
 from ivcap_mcp.auth.caller import Anybody, Gate
 from ivcap_mcp.auth.connect import Connect
@@ -92,6 +92,9 @@ def group_app(
     tickets = Tickets(secret)
     security, bounds = _security(hosts, origins), limits or Allowance()
 
+    def secret_of(mark: str) -> str:
+        return f"{secret}\n{mark}"
+
     def build(mark: str, seat: Seat) -> IvcapServer:
         kept, cached = settings.state_dir / "users" / mark, settings.cache_dir
         own = replace(
@@ -99,7 +102,7 @@ def group_app(
             state_dir=kept,
             cache_dir=cached and cached / "users" / mark,
             owner=mark,
-            secret=f"{secret}\n{mark}",
+            secret=secret_of(mark),
         )
         server = build_server(seat.ivcap, own)
         if stateless:
@@ -120,7 +123,7 @@ def group_app(
     pages = {}
     if isinstance(seats, LoginSeats):
         pages[PATH] = Connect(seats.url, seats.keeper, tickets, tenants.spawn, other_accounts=other_accounts)
-    return Door(tenants, gate, bounds, pages)
+    return Door(tenants, gate, bounds, pages, lambda path: uploads.owner_of(path, secret_of))
 
 
 def _security(hosts: Iterable[str], origins: Iterable[str]) -> TransportSecuritySettings:

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import logging
+import re
 import secrets
 import tempfile
 import time
@@ -29,6 +30,7 @@ from ivcap_client.exception import InvalidInput, IvcapError, ResourceNotFound
 log = logging.getLogger("ivcap_mcp.uploads")
 
 PREFIX = "/upload/"
+OWNER = re.compile(r"[0-9a-f]{32}")
 LIFETIME = 3600
 """Seconds for which an address is good."""
 MOST = 64 * 1024**3
@@ -84,7 +86,7 @@ class HandOffs:
     def sealed_with(self, tokens: Sequence[str]) -> None:
         """Derive the key from the server's tokens, so that replicas that share them take each other's addresses."""
         if tokens:
-            self._key = hashlib.sha256("\0".join(("ivcap-mcp upload", *sorted(tokens))).encode()).digest()
+            self._key = _key_of(tokens)
 
     def path(self, artifact: str, size: int) -> tuple[str, Ticket]:
         """The path of a new address for the bytes of an artifact."""
@@ -99,7 +101,7 @@ class HandOffs:
         Raises:
             _Refused: It was not made here, or is too old.
         """
-        body, _, seal = path.rpartition(PREFIX)[2].rpartition("/")[2].partition(".")
+        body, seal = _parts_of(path)
         if not hmac.compare_digest(seal.encode(), self._seal(body).encode()):
             raise _Refused(404, "this is no address of an upload")
         artifact, size, expires = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
@@ -108,7 +110,7 @@ class HandOffs:
         return Ticket(artifact, size, expires)
 
     def _seal(self, body: str) -> str:
-        return _base64(hmac.digest(self._key, body.encode(), "sha256"))
+        return _sealed(self._key, body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the bytes. They lie on the disk first: the platform gets them only when they are complete."""
@@ -160,9 +162,31 @@ class HandOffs:
         return {"artifact": stored.urn, "size": stored.size, "status": stored.record.status}
 
 
-def owner_of(path: str) -> str:
-    """Whose address it is, hashed, where each caller has a server of their own; else empty."""
-    return path.rpartition(PREFIX)[2].rpartition("/")[0]
+def owner_of(path: str, secret_of: Callable[[str], str]) -> str | None:
+    """Whose address it is, hashed; `None` if it is nobody's, so that nothing is begun for who made it up.
+
+    Args:
+        path: Of the request.
+        secret_of: What the addresses of an owner are sealed with.
+    """
+    owner = path.rpartition(PREFIX)[2].rpartition("/")[0]
+    if not OWNER.fullmatch(owner):
+        return None
+    body, seal = _parts_of(path)
+    return owner if hmac.compare_digest(seal.encode(), _sealed(_key_of([secret_of(owner)]), body).encode()) else None
+
+
+def _parts_of(path: str) -> tuple[str, str]:
+    body, _, seal = path.rpartition(PREFIX)[2].rpartition("/")[2].partition(".")
+    return body, seal
+
+
+def _key_of(tokens: Sequence[str]) -> bytes:
+    return hashlib.sha256("\0".join(("ivcap-mcp upload", *sorted(tokens))).encode()).digest()
+
+
+def _sealed(key: bytes, body: str) -> str:
+    return _base64(hmac.digest(key, body.encode(), "sha256"))
 
 
 async def _spooled(file: IO[bytes], size: int, body: _Body) -> str:

@@ -15,7 +15,7 @@ with LocalIVCAP("study") as ivcap:
     pieces = sum(1 for _ in stored.as_stream(chunk_size=256 * 1024))
     print(f"read in {pieces} pieces; the head is {stored.part(0, 12)!r}")
 
-    with stored.as_local_file() as path:  # a temporary file, deleted at the end of the block
+    with stored.as_local_file() as path:  # of a deployment a temporary file, deleted at the end of the block
         print(f"as a file: {path.stat().st_size == len(table)}")
 
     stored.add_metadata({"vessel": "Investigator"}, schema=SCHEMA)

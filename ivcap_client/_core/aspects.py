@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -115,6 +115,31 @@ async def read(port: Port, aspect: str) -> AspectRecord:
     what = "read aspect"
     path = f"/1/aspects/{quoted(identifier(aspect, what))}"
     return aspect_record(fields(await call(port, Request("GET", path, what=what, safe=True)), what))
+
+
+async def history(port: Port, aspect: str, most: int) -> list[AspectRecord]:
+    """An aspect and those in whose place it came, one after the other, the newest first."""
+    record = await read(port, aspect)
+    found, seen = [record], {record.id}
+    while len(found) < most:
+        before = await _before(port, record)
+        if before is None or before.id in seen:
+            break
+        record = before
+        seen.add(record.id)
+        found.append(record)
+    return found
+
+
+async def _before(port: Port, record: AspectRecord) -> AspectRecord | None:
+    if record.replaces:
+        return await read(port, record.replaces)
+    if record.valid_from is None:
+        return None
+    # Platforms that do not say what an aspect replaces still know what held until it came.
+    then = record.valid_from - timedelta(microseconds=1)
+    listed = await list_page(port, AspectQuery(record.entity, record.schema, at_time=then), 50, None)
+    return next((one for one in listed.items if one.valid_to == record.valid_from), None)
 
 
 async def retract(port: Port, aspect: str) -> None:

@@ -54,6 +54,11 @@ class CollectionItem:
         item: URN of what is in it.
         valid_from: Since when it is.
         valid_to: Until when it was; `None` while it is.
+
+    Example:
+        >>> from ivcap_client import CollectionItem
+        >>> CollectionItem(collection="urn:example:collection:reefs", item="urn:example:site:1").urn
+        'urn:example:site:1'
     """
 
     id: str = ""

@@ -179,6 +179,15 @@ async def read(port: Port, service: str, job: str, *, result: bool = True, deadl
     return replace(record, service=record.service or service)
 
 
+async def output(port: Port, service: str, job: str) -> tuple[str, bytes] | None:
+    """A job's result as it was reported, with its media type; `None`: it has none, or none yet."""
+    what = "read job output"
+    path = f"/1/services2/{quoted(identifier(service, what))}/jobs/{quoted(identifier(job, what))}/output"
+    reply = await call(port, Request("GET", path, what=what, safe=True, most=MOST_RESULT))
+    kind = reply.headers.get("content-type", "application/octet-stream")
+    return (kind, reply.body) if reply.status == 200 else None
+
+
 async def service_of(port: Port, job: str) -> str:
     """Which service a job belongs to, from its `job.2` aspect: a job is read below its service.
 

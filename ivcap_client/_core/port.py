@@ -43,13 +43,26 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often and how patiently a safe request is repeated. Times in seconds."""
+    """How often and how patiently a safe request is repeated. Times in seconds.
+
+    Attributes:
+        attempts: Tries in all.
+        first: Longest pause before the second.
+        factor: By how much the next one may be longer.
+        most: Longest pause of all.
+        longest_wait: A platform that asks for a longer pause than this is not waited for.
+
+    Example:
+        >>> from ivcap_client import IVCAP, Retry
+        >>> IVCAP("https://platform.example.org", token="t0ken", retry=Retry(attempts=1)).url
+        'https://platform.example.org'
+    """
 
     attempts: int = 4
     first: float = 0.25
     factor: float = 2.0
     most: float = 8.0
-    longest_wait: float = 30.0  # a Retry-After beyond this is not waited for
+    longest_wait: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

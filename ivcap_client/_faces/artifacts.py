@@ -70,7 +70,13 @@ class Artifacts(Face):
         return await self._found(self._async_port, id)
 
     def stored_artifact(self, id: str) -> Artifact:
-        """`get_artifact` of the platform's own only: an id from a stranger opens no file of this machine."""
+        """`get_artifact` of the platform's own only: an id from a stranger opens no file of this machine.
+
+        Example:
+            >>> stored = ivcap.upload_artifact(name="a.txt", io_stream=io.BytesIO(b"hello"))
+            >>> ivcap.stored_artifact(stored.urn).size
+            5
+        """
         return self._artifact(run(artifacts.read(self._port, id)))
 
     async def stored_artifact_async(self, id: str) -> Artifact:
@@ -86,7 +92,13 @@ class Artifacts(Face):
         collection: str | None = None,
         policy: str | None = None,
     ) -> Artifact:
-        """Announce an artifact of `size` bytes, which `Artifact.fill` sends later, perhaps in another process."""
+        """Announce an artifact of `size` bytes, which `Artifact.fill` sends later, perhaps in another process.
+
+        Example:
+            >>> announced = ivcap.create_artifact(name="later.txt", size=5, content_type="text/plain")
+            >>> announced.fill(io.BytesIO(b"hello"), size=5).as_bytes()
+            b'hello'
+        """
         work = artifacts.create(
             self._port, name=name, content_type=content_type, size=size, collection=collection, policy=policy
         )
@@ -205,6 +217,12 @@ class Artifacts(Face):
 
         Raises:
             InvalidInput: A file is missing, or became shorter meanwhile. The artifact is then never completed.
+
+        Example:
+            >>> from ivcap_client import TarMember
+            >>> about = TarMember.from_bytes(b"{}", "about.json")
+            >>> ivcap.upload_tar_artifact([about], name="study.tar.gz").is_tar_file
+            True
         """
         from ivcap_client._io import uploads
 

@@ -23,7 +23,13 @@ class Aspects(Face):
     def add_aspect(
         self, entity: str, aspect: Content, *, schema: str | None = None, policy: str | None = None
     ) -> Aspect:
-        """State something about `entity`; what was stated before stays."""
+        """State something about `entity`; what was stated before stays.
+
+        Example:
+            >>> said = ivcap.add_aspect("urn:example:site:2", {"depth": 12}, schema="urn:example:schema:depth.1")
+            >>> said.content["depth"]
+            12
+        """
         return self._aspect(run(aspects.add(self._port, entity, aspect, schema=schema, policy=policy)))
 
     async def add_aspect_async(
@@ -35,7 +41,15 @@ class Aspects(Face):
     def update_aspect(
         self, entity: str, aspect: Content, *, schema: str | None = None, policy: str | None = None
     ) -> Aspect:
-        """Replace what is stated about `entity` under this schema, or state it first."""
+        """Replace what is stated about `entity` under this schema, or state it first.
+
+        Example:
+            >>> for depth in (12, 14):
+            ...     said = {"$schema": "urn:example:schema:depth.1", "depth": depth}
+            ...     _ = ivcap.update_aspect("urn:example:site:3", said)
+            >>> [one.content["depth"] for one in ivcap.list_aspects(entity="urn:example:site:3")]
+            [14]
+        """
         return self._aspect(run(aspects.update(self._port, entity, aspect, schema=schema, policy=policy)))
 
     async def update_aspect_async(
@@ -71,12 +85,24 @@ class Aspects(Face):
             order_direction: `ASC` or `DESC`.
             include_content: Whether the content comes along.
             cursor: Where an earlier listing stopped (`Pager.cursor`).
+
+        Example:
+            >>> _ = ivcap.add_aspect("urn:example:site:4", {"depth": 40}, schema="urn:example:schema:depth.1")
+            >>> deep = ivcap.list_aspects(schema="urn:example:schema:%", content_path="$.depth ? (@ > 30)")
+            >>> [one.entity for one in deep]
+            ['urn:example:site:4']
         """
         asked = AspectQuery(entity, schema, content_path, at_time, filter, order_by, order_direction, include_content)
         return self._pager(lambda port, size, at: aspects.list_page(port, asked, size, at), self._aspect, limit, cursor)
 
     def get_aspect(self, aspect_id: str) -> Aspect:
-        """An aspect by its URN, also one that no longer holds."""
+        """An aspect by its URN, also one that no longer holds.
+
+        Example:
+            >>> said = ivcap.add_aspect("urn:example:site:5", {"depth": 1}, schema="urn:example:schema:depth.1")
+            >>> ivcap.get_aspect(said.id).entity
+            'urn:example:site:5'
+        """
         return self._aspect(run(aspects.read(self._port, aspect_id)))
 
     async def get_aspect_async(self, aspect_id: str) -> Aspect:
@@ -84,7 +110,14 @@ class Aspects(Face):
         return self._aspect(await aspects.read(self._async_port, aspect_id))
 
     def retract_aspect(self, aspect_id: str) -> None:
-        """Close an aspect: it no longer holds from now on, and stays readable."""
+        """Close an aspect: it no longer holds from now on, and stays readable.
+
+        Example:
+            >>> said = ivcap.add_aspect("urn:example:site:6", {"depth": 1}, schema="urn:example:schema:depth.1")
+            >>> ivcap.retract_aspect(said.id)
+            >>> list(ivcap.list_aspects(entity="urn:example:site:6"))
+            []
+        """
         run(aspects.retract(self._port, aspect_id))
 
     async def retract_aspect_async(self, aspect_id: str) -> None:
@@ -98,6 +131,14 @@ class Aspects(Face):
 
         Raises:
             NotInLocalMode: The local platform evaluates no Datalog.
+
+        Example:
+            >>> from ivcap_client.exception import NotInLocalMode
+            >>> try:
+            ...     found = ivcap.search("deep(S) :- depth(S, D), D > 30.").items
+            ... except NotInLocalMode as error:
+            ...     print("list_aspects(content_path=…) does it here" if error.operation else "")
+            list_aspects(content_path=…) does it here
         """
         return run(search.search(self._port, query, limit=limit, at_time=at_time, cursor=cursor))
 

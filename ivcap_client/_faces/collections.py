@@ -46,6 +46,11 @@ class Collections(Face):
 
         Raises:
             ResourceNotFound: There is none, by either client's convention.
+
+        Example:
+            >>> _ = ivcap.create_collection("urn:example:collection:caves", "Caves", description="Below ground")
+            >>> ivcap.get_collection("urn:example:collection:caves").description
+            'Below ground'
         """
         return self._collection(run(collections.read(self._port, urn, at_time)))
 
@@ -78,7 +83,15 @@ class Collections(Face):
     def add_to_collection(
         self, collection_urn: str, item_urn: str, *, policy: str | None = None
     ) -> CollectionItem | None:
-        """Put something into a collection; `None`: it was there."""
+        """Put something into a collection; `None`: it was there.
+
+        Example:
+            >>> lakes = ivcap.create_collection("urn:example:collection:lakes", "Lakes")
+            >>> ivcap.add_to_collection(lakes.id, "urn:example:site:1").item
+            'urn:example:site:1'
+            >>> ivcap.add_to_collection(lakes.id, "urn:example:site:1") is None
+            True
+        """
         return run(collections.add(self._port, collection_urn, item_urn, policy))
 
     async def add_to_collection_async(
@@ -88,7 +101,14 @@ class Collections(Face):
         return await collections.add(self._async_port, collection_urn, item_urn, policy)
 
     def remove_from_collection(self, collection_urn: str, item_urn: str) -> bool:
-        """Take something out of a collection; `False`: it was not there."""
+        """Take something out of a collection; `False`: it was not there.
+
+        Example:
+            >>> ponds = ivcap.create_collection("urn:example:collection:ponds", "Ponds")
+            >>> _ = ponds.add_item("urn:example:site:1")
+            >>> ivcap.remove_from_collection(ponds.id, "urn:example:site:1")
+            True
+        """
         return run(collections.remove(self._port, collection_urn, item_urn))
 
     async def remove_from_collection_async(self, collection_urn: str, item_urn: str) -> bool:
@@ -100,6 +120,12 @@ class Collections(Face):
 
         Raises:
             ResourceNotFound: There is no such collection.
+
+        Example:
+            >>> rivers = ivcap.create_collection("urn:example:collection:rivers", "Rivers")
+            >>> _ = rivers.add_item("urn:example:site:1")
+            >>> ivcap.retract_collection(rivers.id)
+            2
         """
         return run(collections.retract(self._port, collection_urn))
 

@@ -75,11 +75,22 @@ class Jobs(Face):
         return self._pager(lambda port, size, at: jobs.list_page(port, service, asked, size, at), self._job, limit)
 
     def job(self, job_id: str, service_id: str | None = None) -> Job:
-        """Handle of a job; nothing is asked until it is used."""
+        """Handle of a job; nothing is asked until it is used.
+
+        Example:
+            >>> ordered = ivcap.get_service_by_name("plain").request_job({"do": "echo"})
+            >>> ivcap.job(ordered.urn, ordered.service).wait(timeout=30).succeeded
+            True
+        """
         return self._job(JobRecord(urn_of("job", identifier(job_id, "get job")), service=service_id))
 
     def can_cancel(self) -> bool:
-        """Whether the platform has a way to cancel jobs."""
+        """Whether the platform has a way to cancel jobs.
+
+        Example:
+            >>> ivcap.can_cancel()
+            True
+        """
         return run(jobs.can_cancel(self._port))
 
     async def can_cancel_async(self) -> bool:

@@ -38,6 +38,11 @@ class Kept(Face):
 
         Raises:
             InvalidInput: `order_by`, `order_desc` or `at_time` was given, which no platform can do for secrets.
+
+        Example:
+            >>> _ = ivcap.set_secret("mail-key", "s3cret")
+            >>> "mail-key" in [secret.secret_name for secret in ivcap.list_secrets(limit=None)]
+            True
         """
         if order_by or order_desc or at_time is not None:
             raise InvalidInput(
@@ -50,6 +55,11 @@ class Kept(Face):
 
         Raises:
             ResourceNotFound: There is none.
+
+        Example:
+            >>> before = ivcap.set_secret("map-key", "s3cret").secret_value
+            >>> ivcap.get_secret("map-key").secret_value == before  # a hash of it
+            True
         """
         return self._secret(run(secrets.read(self._port, secret_name, secret_type)))
 
@@ -72,6 +82,11 @@ class Kept(Face):
             secret_value: The value; it appears in no log and no error.
             expiry_time: When it ends to be: a moment, or seconds since 1970; by default never.
             secret_type: Its kind, where services ask for one.
+
+        Example:
+            >>> from datetime import UTC, datetime
+            >>> ivcap.set_secret("tide-key", "s3cret", expiry_time=datetime(2099, 1, 1, tzinfo=UTC)).expires_at.year
+            2099
         """
         run(secrets.write(self._port, secret_name, secret_value, expiry_time, secret_type))
         return self._secret(SecretRecord(secret_name, kind=secret_type)).refresh()
@@ -99,7 +114,13 @@ class Kept(Face):
         order_desc: bool | None = False,
         at_time: datetime | None = None,
     ) -> Pager[Queue]:
-        """Queues, page by page as they are needed; `limit=None` for all."""
+        """Queues, page by page as they are needed; `limit=None` for all.
+
+        Example:
+            >>> _ = ivcap.create_queue("tides", description="High and low")
+            >>> [queue.description for queue in ivcap.list_queues(filter="name = 'tides'")]
+            ['High and low']
+        """
         asked = Listing(filter, order_by, order_desc, at_time)
         return self._pager(lambda port, size, at: queues.list_page(port, asked, size, at), self._queue, limit)
 
@@ -113,6 +134,10 @@ class Kept(Face):
 
         Raises:
             Conflict: There is one of this name.
+
+        Example:
+            >>> ivcap.create_queue("floods", description="As they come").name
+            'floods'
         """
         return self._queue(run(queues.create(self._port, name, description, policy)))
 
@@ -123,7 +148,13 @@ class Kept(Face):
         return self._queue(await queues.create(self._async_port, name, description, policy))
 
     def get_queue(self, queue_id: str) -> Queue:
-        """A queue by its URN, with how much waits in it."""
+        """A queue by its URN, with how much waits in it.
+
+        Example:
+            >>> queue = ivcap.create_queue("storms")
+            >>> ivcap.get_queue(queue.id).total_messages
+            0
+        """
         return self._queue(run(queues.read(self._port, queue_id)))
 
     async def get_queue_async(self, queue_id: str) -> Queue:
@@ -131,7 +162,11 @@ class Kept(Face):
         return self._queue(await queues.read(self._async_port, queue_id))
 
     def delete_queue(self, queue_id: str) -> None:
-        """Delete a queue, with all that waits in it."""
+        """Delete a queue, with all that waits in it.
+
+        Example:
+            >>> ivcap.delete_queue(ivcap.create_queue("short-lived").id)
+        """
         run(queues.delete(self._port, queue_id))
 
     async def delete_queue_async(self, queue_id: str) -> None:
@@ -139,7 +174,14 @@ class Kept(Face):
         await queues.delete(self._async_port, queue_id)
 
     def enqueue_message(self, queue_id: str, message: Any, *, schema: str | None = None) -> str:
-        """Put a message (any JSON) into a queue; the platform's id of it."""
+        """Put a message (any JSON) into a queue; the platform's id of it.
+
+        Example:
+            >>> queue = ivcap.create_queue("frosts")
+            >>> _ = ivcap.enqueue_message(queue.id, {"site": 42}, schema="urn:example:schema:frost.1")
+            >>> queue.refresh().total_messages
+            1
+        """
         return run(queues.put(self._port, queue_id, message, schema))
 
     async def enqueue_message_async(self, queue_id: str, message: Any, *, schema: str | None = None) -> str:
@@ -147,7 +189,14 @@ class Kept(Face):
         return await queues.put(self._async_port, queue_id, message, schema)
 
     def dequeue_messages(self, queue_id: str, limit: int = 1) -> tuple[Message, ...]:
-        """Take messages out of a queue, the oldest first; they are gone from it."""
+        """Take messages out of a queue, the oldest first; they are gone from it.
+
+        Example:
+            >>> queue = ivcap.create_queue("winds")
+            >>> _ = queue.enqueue({"site": 42})
+            >>> [message.content for message in ivcap.dequeue_messages(queue.id, limit=10)]
+            [{'site': 42}]
+        """
         return run(queues.take(self._port, queue_id, limit))
 
     async def dequeue_messages_async(self, queue_id: str, limit: int = 1) -> tuple[Message, ...]:
@@ -165,22 +214,54 @@ class Kept(Face):
         order_desc: bool | None = False,
         at_time: datetime | None = None,
     ) -> Pager[Order]:
-        """Orders, page by page as they are needed; `limit=None` for all. Deployments only."""
+        """Orders, page by page as they are needed; `limit=None` for all. Deployments only.
+
+        Example:
+            >>> from ivcap_client.exception import NotInLocalMode
+            >>> try:
+            ...     orders = list(ivcap.list_orders(limit=5))
+            ... except NotInLocalMode:
+            ...     print("deployments only")
+            deployments only
+        """
         asked = Listing(filter, order_by, order_desc, at_time)
         return self._pager(lambda port, size, at: orders.list_page(port, asked, size, at), self._order, limit)
 
     def get_order(self, order_id: str) -> Order:
-        """Handle of an order; nothing is asked until it is used."""
+        """Handle of an order; nothing is asked until it is used.
+
+        Example:
+            >>> ivcap.get_order("urn:ivcap:order:00000000-0000-0000-0000-000000000001").urn
+            'urn:ivcap:order:00000000-0000-0000-0000-000000000001'
+        """
         return self._order(OrderRecord(identifier(order_id, "get order")))
 
     # Packages
 
     def list_packages(self, *, tag: str | None = None, limit: int | None = 10) -> Pager[str]:
-        """Names of the container images a deployment holds; with `tag` those of it."""
+        """Names of the container images a deployment holds; with `tag` those of it.
+
+        Example:
+            >>> from ivcap_client.exception import NotInLocalMode
+            >>> try:
+            ...     images = list(ivcap.list_packages(tag="my-tool"))
+            ... except NotInLocalMode:
+            ...     print("deployments only")
+            deployments only
+        """
         return self._pager(lambda port, size, at: packages.list_page(port, tag, size, at), str, limit)
 
     def remove_package(self, tag: str) -> None:
-        """Remove a container image."""
+        """Remove a container image.
+
+        Example:
+            >>> from ivcap_client.exception import NotInLocalMode
+            >>> try:
+            ...     ivcap.remove_package("my-tool:old")
+            ... except NotInLocalMode:
+            ...     print("deployments only")
+            deployments only
+        """
         run(packages.remove(self._port, tag))
 
     async def remove_package_async(self, tag: str) -> None:

@@ -39,14 +39,24 @@ class Services(Face):
             at_time: The list as it was then.
 
         Example:
-            >>> [service.name for service in ivcap.list_services(limit=5)]
+            >>> [service.name for service in ivcap.list_services(filter="name ~= 'pl%'", limit=5)]
             ['plain']
         """
         asked = Listing(filter, order_by, order_desc, at_time)
         return self._pager(lambda port, size, at: services.list_page(port, asked, None, size, at), self._service, limit)
 
     def search_services(self, text: str, *, limit: int | None = 10) -> Pager[Service]:
-        """Services that fit a description in words, best first, where the platform can search."""
+        """Services that fit a description in words, best first, where the platform can search.
+
+        Example:
+            >>> from ivcap_client.exception import IvcapError
+            >>> try:
+            ...     found = [service.name for service in ivcap.search_services("echo what I say", limit=3)]
+            ... except IvcapError:
+            ...     found = []  # a platform that cannot search says so
+            >>> len(found) <= 3
+            True
+        """
         return self._pager(
             lambda port, size, at: services.list_page(port, Listing(), text, size, at), self._service, limit
         )
@@ -56,6 +66,11 @@ class Services(Face):
 
         Raises:
             InvalidInput: That is neither a URN nor a UUID.
+
+        Example:
+            >>> service = ivcap.get_service(ivcap.get_service_by_name("plain").id)
+            >>> service.refresh().name
+            'plain'
         """
         return self._service(ServiceRecord(identifier(service_id, "get service")))
 
@@ -82,6 +97,11 @@ class Services(Face):
 
         Raises:
             InvalidInput: That is not the URN of a service.
+
+        Example:
+            >>> agent = ivcap.get_agent(ivcap.get_service_by_name("plain").id)
+            >>> agent.exec_agent({"do": "echo"}).succeeded
+            True
         """
         return Agent(self._whole, agent_id)
 
@@ -113,6 +133,19 @@ class Services(Face):
             Conflict: There is a service with this URN.
 
         The local platform lists what is defined here and never runs it: its tools are `LocalIVCAP(services=…)`.
+
+        Example:
+            >>> adder = ivcap.create_service(
+            ...     id="urn:ivcap:service:00000000-0000-0000-0000-00000000000a",
+            ...     name="adder",
+            ...     description="Adds numbers",
+            ...     controller_schema="urn:ivcap:schema.service.rest.1",
+            ...     controller={"path": "/"},
+            ...     policy="urn:ivcap:policy:ivcap.base.service",
+            ...     parameters=[{"name": "first-number", "type": "int"}],
+            ... )
+            >>> list(adder.parameters)
+            ['first_number']
         """
         made = ServiceDefinition(id, description, controller_schema, controller, policy, parameters, name, tags)
         return self._service(run(services.create(self._port, made)))
@@ -161,6 +194,18 @@ class Services(Face):
 
         Raises:
             ResourceNotFound: There is none, and `force_create` is off.
+
+        Example:
+            >>> changed = ivcap.update_service(
+            ...     "urn:ivcap:service:00000000-0000-0000-0000-00000000000b",
+            ...     description="Adds more numbers",
+            ...     controller_schema="urn:ivcap:schema.service.rest.1",
+            ...     controller={"path": "/"},
+            ...     policy="urn:ivcap:policy:ivcap.base.service",
+            ...     force_create=True,
+            ... )
+            >>> changed.description
+            'Adds more numbers'
         """
         made = ServiceDefinition(id, description, controller_schema, controller, policy, parameters, name, tags)
         return self._service(run(services.update(self._port, made, force_create)))
@@ -183,7 +228,16 @@ class Services(Face):
         return self._service(await services.update(self._async_port, made, force_create))
 
     def delete_service(self, service_id: str) -> None:
-        """Remove a service's definition. Its jobs and what they made stay."""
+        """Remove a service's definition. Its jobs and what they made stay.
+
+        Example:
+            >>> from ivcap_client.exception import ResourceNotFound
+            >>> try:
+            ...     ivcap.delete_service("urn:ivcap:service:00000000-0000-0000-0000-00000000000c")
+            ... except ResourceNotFound:
+            ...     print("there is none")
+            there is none
+        """
         run(services.delete(self._port, service_id))
 
     async def delete_service_async(self, service_id: str) -> None:

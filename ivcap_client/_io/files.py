@@ -178,34 +178,36 @@ def locked(handle: int, patience: float | None = None) -> Iterator[None]:
     Raises:
         BlockingIOError: It was not free in time.
     """
-    if patience is None and os.name != "nt":
+    if patience is None and sys.platform != "win32":
         import fcntl
 
         fcntl.flock(handle, fcntl.LOCK_EX)
     else:
         # Windows has no endless wait either: its own gives up after ten seconds.
         until = math.inf if patience is None else time.monotonic() + patience
-        while not _try_lock(handle):
+        while not try_lock(handle):
             if time.monotonic() >= until:
                 raise BlockingIOError(errno.EWOULDBLOCK, "the lock was not free in time")
             time.sleep(LOCK_PAUSE)
     try:
         yield
     finally:
-        _unlock(handle)
+        unlock(handle)
 
 
 LOCK_PAUSE = 0.02
 # A byte far beyond any content, because Windows locks also keep others from reading what they cover.
-_LOCKED_BYTE = 2**62
+_LOCKED_BYTE = 2**40
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(handle: int) -> bool:
+    def try_lock(handle: int, *, shared: bool = False) -> bool:
+        """Lock an open file if that is possible at once; here a lock is never shared."""
         return _at_locked_byte(handle, msvcrt.LK_NBLCK)
 
-    def _unlock(handle: int) -> None:
+    def unlock(handle: int) -> None:
+        """Give the lock back; closing the file, or the end of the process, does as well."""
         _at_locked_byte(handle, msvcrt.LK_UNLCK)
 
     def _at_locked_byte(handle: int, how: int) -> bool:
@@ -221,16 +223,18 @@ if sys.platform == "win32":
 
 else:
 
-    def _try_lock(handle: int) -> bool:
+    def try_lock(handle: int, *, shared: bool = False) -> bool:
+        """Lock an open file if that is possible at once, with others who share it if asked."""
         import fcntl
 
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
 
-    def _unlock(handle: int) -> None:
+    def unlock(handle: int) -> None:
+        """Give the lock back; closing the file, or the end of the process, does as well."""
         import fcntl
 
         fcntl.flock(handle, fcntl.LOCK_UN)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import tempfile
@@ -11,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from ivcap_client._io.files import locked
 
 from . import places, specs
 from .specs import BadSpec, ServiceSpec
@@ -102,8 +103,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
 def _changing(base_dir: Path) -> Iterator[list[dict[str, Any]]]:
     path = _file(base_dir)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with open(path.with_suffix(".lock"), "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with open(path.with_suffix(".lock"), "a") as lock, locked(lock.fileno()):
         entries = _read(path)
         yield entries
         write_private(path, json.dumps({"base_dir": str(base_dir.resolve()), "services": entries}, indent=1).encode())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from .._core.messages import Source
-from .._io.files import place, sha256, sync_directory
+from .._io.files import NO_LINK, locked, place, sha256, sync_directory
 from .artifact_record import LocalArtifact, facts, of_record, record_of
 from .aspect_rows import insert
 from .identity import POLICY_ARTIFACT, SCHEMA_PRODUCED, new_uuid, uuid_of
@@ -178,11 +178,20 @@ class ArtifactStore:
 
     def place(self, artifact: LocalArtifact, part: Path, digest: str) -> LocalArtifact:
         """Make a complete part visible under a free name; the record says where before it is there."""
+        # One at a time: of two that choose a name at once, a killed one would be recorded under the other's file.
+        handle = os.open(self._store.hidden / "names.lock", os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
+        try:
+            with locked(handle):
+                return self._placed(artifact, part, digest)
+        finally:
+            os.close(handle)
+
+    def _placed(self, artifact: LocalArtifact, part: Path, digest: str) -> LocalArtifact:
         found = part.stat()
         fallback = artifact.id + (mimetypes.guess_extension(artifact.mime_type or "") or "")
         for name in candidates(safe_name(artifact.name, fallback)):
             target = self.files / name
-            if os.path.lexists(target):
+            if os.path.lexists(target) or self._claimed(f"artifacts/{name}", artifact.id):
                 continue
             ready = replace(
                 artifact,
@@ -201,6 +210,11 @@ class ArtifactStore:
             sync_directory(self.files)
             return ready
         raise AssertionError("names never end")
+
+    def _claimed(self, path: str, id: str) -> bool:
+        """Whether another record says that its file is, or is about to be, at a path."""
+        query = "SELECT 1 FROM artifacts WHERE path = ? AND id <> ? LIMIT 1"
+        return bool(self.read(lambda c: c.execute(query, (path, id)).fetchall()))
 
     def part(self, id: str) -> Path:
         """Return where the bytes of an unfinished upload are."""

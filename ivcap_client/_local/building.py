@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import sqlite3
@@ -12,7 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from .._io.files import NO_LINK
+from ivcap_client._io.files import NO_LINK, try_lock
+
 from . import tables
 
 T = TypeVar("T")
@@ -40,16 +40,13 @@ def only_one(index: Path) -> Iterator[None]:
     handle = os.open(index.with_name(index.name + ".lock"), os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
     try:
         next_line = time.monotonic() + QUIET
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > next_line:
-                    next_line += AGAIN
-                    told = os.pread(handle, 200, 0).decode("ascii", "replace").strip()
-                    log.warning("waiting for another process to make the index %s%s", index, told and f" ({told})")
-                time.sleep(0.01)
+        while not try_lock(handle):
+            if time.monotonic() > next_line:
+                next_line += AGAIN
+                os.lseek(handle, 0, os.SEEK_SET)
+                told = os.read(handle, 200).decode("ascii", "replace").strip()
+                log.warning("waiting for another process to make the index %s%s", index, told and f" ({told})")
+            time.sleep(0.01)
         yield
     finally:
         os.close(handle)

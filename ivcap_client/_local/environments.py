@@ -8,7 +8,6 @@ same promise, all or nothing, and a builder that was killed is noticed by its mi
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import importlib.util
 import json
@@ -25,6 +24,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ivcap_client._io.files import try_lock
 from ivcap_client.commands import on_path
 
 from . import guard, places
@@ -261,7 +261,7 @@ def _uv() -> list[str] | None:
 
 
 def _interpreter(root: Path) -> Path:
-    return root / "bin" / "python"
+    return root / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def _relative(requirement: str) -> bool:
@@ -275,9 +275,7 @@ def _short(words: list[str]) -> str:
 @contextlib.contextmanager
 def _alone(path: Path, progress: Progress) -> Iterator[None]:
     with open(path, "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(lock.fileno()):
             progress("waiting for another process that builds this environment")
             _wait_for(lock.fileno())
         yield
@@ -289,8 +287,7 @@ def _wait_for(lock: int) -> None:
     _waiting.add(stop)
     try:
         while not stop.wait(0.1):
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if try_lock(lock):
                 return
     finally:
         _waiting.discard(stop)

@@ -27,6 +27,7 @@ from .job_results import is_json
 from .platform import LocalPlatform
 from .runner_routes import RunnerRoutes
 from .sidecar import Sidecar
+from .sign_in import SignIn
 from .streams import Inflow
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class Gateway:
         self._token, self._public, self._hosts, self._port = token, public, hosts, port
         self._sidecar = Sidecar(dispatcher, self._data, platform)
         self._events = EventStream(dispatcher)
+        self._sign_in = None if public is None else SignIn(public)
         # A pool of its own: handlers that wait for the disk must not keep jobs from being started or ended.
         self._threads = ThreadPoolExecutor(24, thread_name_prefix="platform")
         self._streams = ThreadPoolExecutor(STREAMS, thread_name_prefix="uploads")  # which may stall, so on their own
@@ -115,6 +117,9 @@ class Gateway:
             return
         if exchange.method == "OPTIONS" and "access-control-request-method" in exchange.headers:
             await self._preflight(exchange)
+            return
+        if self._sign_in is not None and self._sign_in.serves(exchange.path):
+            await self._sign_in(exchange)
             return
         own = self._has(exchange, self._token)
         if exchange.path.startswith("/.runner/"):

@@ -11,7 +11,6 @@ output of one job is found again (`job_output`).
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from collections.abc import Callable
 from types import FrameType
 
 _SET_DEATH_SIGNAL, _SET_SUBREAPER = 1, 36
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 KEPT = 1
 """Old log files kept beside the current one, as `<name>.1`."""
@@ -55,16 +55,20 @@ def main(arguments: list[str]) -> int:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if piped else None,
             stderr=subprocess.STDOUT if piped else None,
-            process_group=0,  # of its own: what it starts goes with it
+            process_group=None if sys.platform == "win32" else 0,  # of its own: what it starts goes with it
             preexec_fn=_before(memory, files),
         )
     except OSError as problem:
         _append(log, f"cannot start {words[0]}: {problem}\n".encode(), int(most))
         return 127
 
-    def end_group(number: int) -> None:
+    def end_group() -> None:
+        if sys.platform == "win32":  # no groups, but a tree
+            tree = ["taskkill", "/F", "/T", "/PID", str(child.pid)]
+            subprocess.run(tree, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            return
         try:
-            os.killpg(child.pid, number)
+            os.killpg(child.pid, signal.SIGKILL)
         except ProcessLookupError:
             return
 
@@ -75,7 +79,7 @@ def main(arguments: list[str]) -> int:
     def watch_runner() -> None:
         while os.read(0, 4096):
             continue
-        end_group(signal.SIGKILL)  # the main thread then ends what is not in the group
+        end_group()  # the main thread then ends what is not in the group
 
     signal.signal(signal.SIGTERM, pass_on)
     signal.signal(signal.SIGINT, pass_on)
@@ -84,7 +88,7 @@ def main(arguments: list[str]) -> int:
     if piped:
         pump.start()
     code = child.wait()
-    end_group(signal.SIGKILL)  # what it left behind
+    end_group()  # what it left behind
     if adopting:
         _end_adopted()
     if piped:
@@ -92,8 +96,15 @@ def main(arguments: list[str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _before(memory: int, files: int) -> Callable[[], object]:
-    """What the child does before it becomes the command: take its bounds, and, on Linux, die when the guard dies."""
+def _before(memory: int, files: int) -> Callable[[], object] | None:
+    """What the child does before it becomes the command: take its bounds, and, on Linux, die when the guard dies.
+
+    Windows has neither.
+    """
+    if sys.platform == "win32":
+        return None
+    import resource
+
     prctl = _prctl()
 
     def before() -> None:
@@ -187,7 +198,7 @@ def _append(log: str, chunk: bytes, most: int) -> None:
                 _move_aside(log)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(log), exist_ok=True)
-        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK, 0o600)
         try:
             _mark(log, os.lseek(handle, 0, os.SEEK_END))
             os.write(handle, chunk)
@@ -214,7 +225,7 @@ def _mark(log: str, offset: int) -> None:
     if 0 <= now - _last_mark < MARKED:
         return
     _last_mark = now
-    handle = os.open(f"{log}.times", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    handle = os.open(f"{log}.times", os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK, 0o600)
     try:
         os.write(handle, b"%d %d\n" % (now, offset))
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import fcntl
 import http.client
 import json
 import os
@@ -15,6 +14,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from ivcap_client._io.files import try_lock, unlock
 
 from . import pending
 from .limits import Limits
@@ -183,7 +184,8 @@ def read_runner(base_dir: Path) -> Runner | None:
     try:
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
-            if status.st_uid != os.geteuid() or status.st_mode & 0o077:
+            # On Windows a file has no such bits: there the directory's own permissions are all there is.
+            if os.name != "nt" and (status.st_uid != os.geteuid() or status.st_mode & 0o077):
                 return None
             said = json.load(file)
         runner = Runner(
@@ -266,6 +268,7 @@ def _spawn(base: Path) -> subprocess.Popen[bytes]:
             cwd=base,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,  # it outlives us, and Ctrl-C at our terminal is not for it
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
         )
 
 
@@ -284,6 +287,8 @@ def _log_tail(base: Path) -> str:
 
 
 def _alive(pid: int) -> bool:
+    if os.name == "nt":
+        return True  # signal 0 would be Ctrl-C there; a runner that is gone does not answer
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -296,10 +301,9 @@ def _alive(pid: int) -> bool:
 def _held(base: Path) -> bool:
     """Whether a runner holds the lock of the directory: it does until everything it started is gone."""
     with open(base / ".ivcap" / "runner.lock", "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(lock.fileno(), shared=True):
             return True
+        unlock(lock.fileno())
         return False
 
 

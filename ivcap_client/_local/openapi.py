@@ -199,6 +199,7 @@ OPERATIONS = (
 """What is answered with more than a refusal; a test compares it with the routes there are."""
 
 RUNNING = (
+    Operation("GET", "/1/authinfo.yaml", "authinfo#read", "Tell where to sign in", gives="application/yaml"),
     Operation(
         "POST", CANCEL_ROUTE, "job#cancel", "End a job now; its status becomes error", done=(202,), refused=(404, 409)
     ),

@@ -23,7 +23,7 @@ def data_dir() -> Path:
     """The base directory of the server and its commands when none is named."""
     import platformdirs
 
-    return Path(platformdirs.user_data_dir(APP))
+    return Path(platformdirs.user_data_dir(APP, appauthor=False))
 
 
 def mark(base_dir: Path) -> str:
@@ -37,4 +37,4 @@ def _place(variable: str, function: str) -> Path:
         return Path(told).expanduser().absolute()
     import platformdirs  # 25 ms, not needed where the variable is set
 
-    return Path(getattr(platformdirs, function)(APP))
+    return Path(getattr(platformdirs, function)(APP, appauthor=False))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from ivcap_client._io.files import locked
 
 from .approvals import write_private
 
@@ -33,8 +34,7 @@ def read(path: Path) -> dict[str, Any]:
 def changing(path: Path) -> Iterator[dict[str, Any]]:
     """Hand out what a file holds, and write it back when the block ends without an error; others wait meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with open(path.with_suffix(".lock"), "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with open(path.with_suffix(".lock"), "a") as lock, locked(lock.fileno()):
         found = read(path)
         yield found
         write_private(path, json.dumps(found).encode())

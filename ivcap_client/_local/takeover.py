@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from ivcap_client._io.files import NO_LINK, try_lock
 
 from . import launch
 from .limits import Limits
@@ -27,17 +28,15 @@ async def take_lock(base_dir: Path, limits: Limits, *, foreground: bool, say: Ca
     """
     from .runner import RunnerError
 
-    handle = os.open(base_dir / ".ivcap" / "runner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | NO_LINK
+    handle = os.open(base_dir / ".ivcap" / "runner.lock", flags, 0o600)
     asked, started = False, time.monotonic()
     limit = limits.handover if foreground else limits.spawn
     try:
         while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                other = await asyncio.to_thread(launch.find_runner, base_dir)
-            else:
+            if try_lock(handle):
                 return handle
+            other = await asyncio.to_thread(launch.find_runner, base_dir)
             if other is not None and not other.leaving and not foreground:
                 break
             if other is not None and foreground and other.foreground:

@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 from typing import TextIO
 
+from ivcap_mcp.cli.terminal import lively
 from ivcap_mcp.text import clip
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -19,7 +20,7 @@ class Bar:
 
     def __init__(self, label: str, out: TextIO | None = None) -> None:
         self._label, self._out = label, out or sys.stderr
-        self._live = self._out.isatty()
+        self._live = lively(self._out)
         self._began, self._drawn, self._turn = time.monotonic(), 0.0, 0
         self._shown = ""
 

@@ -116,9 +116,9 @@ def test_without_a_client_they_can_be_read_and_nothing_else(tmp_path: Path) -> N
     (tmp_path / "t.csv").write_bytes(TABLE)
     for made in (LocalFileArtifact(tmp_path / "t.csv"), DataUrlArtifact("data:text/csv,x")):
         assert made.as_bytes()
-        with pytest.raises(IvcapError, match="has no client"):
+        with pytest.raises(IvcapError, match="made without a client"):
             list(made.metadata)
-        with pytest.raises(IvcapError, match="has no client"):
+        with pytest.raises(IvcapError, match="made without a client"):
             made.add_metadata({"a": 1}, schema="urn:s:1")
         with pytest.raises(IvcapError):
             made.fill(io.BytesIO(b""), size=0)

@@ -21,6 +21,9 @@ UNTOLD = {
     ("GET", "/1/artifacts/{id}/blob"): "the bytes of artifacts are not described",
     ("POST", "/1/services2/{service_id}/jobs/{id}/cancel"): "our own; the platform cannot cancel",
     ("GET", "/1/authinfo.yaml"): "named in the description's text only",
+    ("POST", "/1/sign-in/code"): "where authinfo.yaml sends clients",
+    ("POST", "/1/sign-in/token"): "where authinfo.yaml sends clients",
+    ("GET", "/1/sign-in/keys"): "where authinfo.yaml sends clients",
 }
 """Routes that the description has not, each with the reason why they are used all the same."""
 

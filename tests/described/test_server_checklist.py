@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
+import jwt
 import pytest
 
-from tests.described.conftest import JOBS, JSON, PLAIN, Stage
+from tests.described.conftest import JOBS, JSON, PLAIN, Said, Stage
 
 NOWHERE = "00000000-0000-4000-8000-00000000dead"
 LISTS = ["/1/services2", "/1/services", "/1/artifacts", "/1/aspects", "/1/queues", "/1/secrets/list", JOBS]
@@ -273,3 +274,41 @@ def test_12_ids_are_understood_in_each_spelling_and_parameters_in_both(stage: St
             said = stage.ask("GET", f"/1/aspects?schema=urn:x:schema:twelve.1&{name}={quote(told)}")
             assert len(said.json["items"]) == count
     assert stage.ask("POST", JOBS, {"do": "echo"}, {**JSON, "Timeout": "19.5"}).status == 200
+
+
+def form(stage: Stage, url: str, **fields: str) -> Said:
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    return stage.ask("POST", url.removeprefix(stage.url), urlencode(fields).encode(), kind)
+
+
+def signed(stage: Stage, keys: str, told: str) -> dict[str, Any]:
+    """The claims of an id token, checked against the keys that are published."""
+    (key,) = stage.ask("GET", keys.removeprefix(stage.url)).json["keys"]
+    claims: dict[str, Any] = jwt.decode(told, jwt.PyJWK(key).key, ["RS256"], audience="local")
+    return claims
+
+
+def test_13_the_command_line_tool_can_sign_in(stage: Stage) -> None:
+    said = stage.ask("GET", "/1/authinfo.yaml")
+    told = json.loads(said.body)  # YAML, written as JSON
+    assert (said.status, told["version"], type(told["version"])) == (200, 1, int)
+    provider = told["auth"]["providers"][told["auth"]["default-provider-id"]]
+    urls = {name: provider[name] for name in ("login-url", "token-url", "code-url", "jwks-url")}
+    assert all(url.startswith(stage.url) for url in urls.values())
+    assert provider["audience"]
+    assert provider["client-id"]
+    scope = "openid profile email offline_access"
+    code = form(
+        stage, urls["code-url"], client_id=provider["client-id"], scope=scope, audience=provider["audience"]
+    ).json
+    assert code["user_code"] in code["verification_uri_complete"]
+    grant = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": code["device_code"]}
+    tokens = form(stage, urls["token-url"], client_id=provider["client-id"], **grant).json
+    claims = signed(stage, urls["jwks-url"], tokens["id_token"])
+    assert {"name", "nickname", "email", "acc", "ivcap/claims/provider"} <= set(claims)
+    assert stage.ask("GET", "/1/services2", None, {"Authorization": f"Bearer {tokens['access_token']}"}).status == 200
+    renewal = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    renewed = form(stage, urls["token-url"], client_id=provider["client-id"], **renewal).json
+    assert signed(stage, urls["jwks-url"], renewed["id_token"])["acc"] == claims["acc"]
+    assert form(stage, urls["token-url"], **renewal).json["error"] == "invalid_grant"
+    assert form(stage, urls["token-url"], **grant).status == 403

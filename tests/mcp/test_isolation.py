@@ -172,6 +172,15 @@ async def test_an_upload_address_is_its_owners(shared: Group) -> None:
     assert sent.status_code == 201, sent.text
 
 
+@pytest.mark.parametrize("path", ["x", "x/y.z", "../../../x/y.z", "0" * 32 + "/W10.AAAA", "%2e%2e/" * 3 + "a.b"])
+async def test_an_upload_address_that_was_made_up_begins_nothing(shared: Group, brief: Settings, path: str) -> None:
+    where = shared.url.replace("/mcp", f"/upload/{path}")
+    async with httpx.AsyncClient(timeout=30) as http:
+        assert (await http.put(where, content=b"12345")).status_code in (401, 404)
+    assert not shared.door._house.all
+    assert not (brief.state_dir / "users").exists()
+
+
 async def test_what_is_kept_on_disk_is_apart_and_holds_no_token(shared: Group, brief: Settings) -> None:
     for user in ("anna", "bert"):
         async with shared.client(user, "2026-07-28") as client:

@@ -227,6 +227,16 @@ async def test_an_address_that_was_made_up_leads_nowhere(shared: Group, path: st
         assert (await http.post(url)).status_code == 404
 
 
+@pytest.mark.parametrize("owner", ["x", "..%2f..%2f..%2fx", "0" * 32])
+async def test_an_upload_address_that_was_made_up_begins_nothing(shared: Group, brief: Settings, owner: str) -> None:
+    """A login would be looked for in its owner's directory, so there must be an owner."""
+    async with httpx.AsyncClient(timeout=20) as http:
+        reply = await http.put(shared.url.replace("/mcp", f"/upload/{owner}/W10.AAAA"), content=b"12345")
+    assert reply.status_code == 404
+    assert not shared.door._house.all
+    assert not (brief.state_dir / "users").exists()
+
+
 def test_an_address_ends_and_is_good_for_replicas_with_the_same_secret_only() -> None:
     ticket = Ticket("m" * 32, "Anna", "", 1e12)
     written = Tickets("s" * 32).written(ticket)

@@ -23,7 +23,7 @@ from ivcap_mcp.cli import terminal
 from ivcap_mcp.cli.main import run
 from ivcap_mcp.server import IvcapServer
 from tests.client.identity_provider import Provider, providing
-from tests.mcp.clients import Told, listed, text
+from tests.mcp.clients import Told, listed, text, until
 from tests.mcp.proxied import ORDERS, Proxy, jobs_of
 
 
@@ -47,8 +47,9 @@ def logins() -> Path:
 
 
 def test_login_whoami_and_logout_tell_what_they_did_and_never_a_token(
-    idp: Provider, confirming: None, capsys: pytest.CaptureFixture[str]
+    idp: Provider, confirming: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     assert run(["whoami", "--url", idp.url]) == 3
     assert f"Run `ivcap-mcp login --url {idp.url}`" in capsys.readouterr().out
     assert run(["login", "--url", idp.url]) == 0
@@ -84,6 +85,17 @@ def test_for_programs_it_is_one_json_object_a_line(
     assert json.loads(capsys.readouterr().out)["logins"] == [idp.url]
     assert run(["logout", "--all"]) == 0
     assert capsys.readouterr().out == "forgot 1 login\n"
+
+
+def test_a_command_that_needs_a_login_ends_with_code_3(
+    idp: Provider, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(["call", "list_artifacts", "--url", idp.url]) == 3
+    assert f"ivcap-mcp login --url {idp.url}`" in capsys.readouterr().err
+    assert run(["tools", "--url", idp.url]) == 3
+    monkeypatch.setenv("IVCAP_JWT", "refused")
+    assert run(["call", "list_artifacts", "--url", idp.url]) == 3
+    assert run(["call", "list_artifacts", "--url", "http://127.0.0.1:9"]) == 3
 
 
 @pytest.mark.parametrize(
@@ -296,6 +308,27 @@ async def test_without_a_login_the_server_starts_and_each_tool_says_what_to_run(
         keeper.save(idp.login(proxy.url))
         found = await client.call_tool("list_artifacts", {})
         assert not found.is_error, text(found)
+
+
+@pytest.mark.anyio
+async def test_what_somebody_sees_who_signs_in_later_is_not_kept_as_nobodys(
+    proxy: Proxy, keeper: LoginFile, brief: Settings, idp: Provider, tmp_path: Path
+) -> None:
+    keeper.remove()
+    settings = dataclasses.replace(brief, cache_dir=tmp_path / "cache", refresh=0.05)
+    async with (
+        IVCAP(proxy.url, auth=OwnLogin(proxy.url, keeper)) as ivcap,
+        Client(build_server(ivcap, settings)) as client,
+    ):
+        keeper.save(idp.login(proxy.url))
+        await listed(client, "plain")
+        assert list((tmp_path / "cache").rglob("*.json")) == []
+    async with (
+        IVCAP(proxy.url, auth=OwnLogin(proxy.url, keeper)) as ivcap,
+        Client(build_server(ivcap, settings)) as client,
+    ):
+        await listed(client, "plain")
+        await until(lambda: list((tmp_path / "cache").rglob("*.json")), "the catalogue being kept")
 
 
 @pytest.mark.anyio

@@ -236,6 +236,30 @@ def test_a_platform_with_a_token_asks_for_it(desk: Desk) -> None:
         assert Client(found, Authorization="Bearer open sesame").ask("GET", "/.runner/state")[0] == 401
 
 
+def test_signing_in_to_a_platform_with_a_token_needs_it(desk: Desk) -> None:
+    with serving(desk, token="open sesame") as found:
+        client, form = Client(found), "application/x-www-form-urlencoded"
+        code = client.ask("POST", "/1/sign-in/code", b"client_id=local", Content_Type=form)[1]
+        grant = f"grant_type=urn:ietf:params:oauth:grant-type:device_code&device_code={code['device_code']}".encode()
+
+        def tokens() -> tuple[int, Any]:
+            return client.ask("POST", "/1/sign-in/token", grant, Content_Type=form)
+
+        def page(token: str) -> str:
+            body = f"user_code={code['user_code']}&token={token}".encode()
+            return str(client.ask("POST", "/1/sign-in", body, Content_Type=form)[1])
+
+        assert tokens() == (403, {"error": "authorization_pending"})
+        assert "not the platform&#x27;s token" in page("wrong")
+        assert tokens()[0] == 403
+        assert "Signed in" in page("open+sesame")
+        status, said = tokens()
+        assert (status, said["access_token"]) == (200, "open sesame")
+        assert client.ask("GET", "/1/services2")[0] == 401
+        with client.open("GET", "/1/sign-in?user_code=%27%3E%3Cscript%3E") as reply:
+            assert b"<script>" not in reply.read()
+
+
 def test_the_runners_own_routes_are_closed_even_where_the_api_is_open(client: Client) -> None:
     assert client.serving.open
     for method, path in [("GET", "/.runner/state"), ("POST", "/.runner/stop"), ("POST", "/.runner/services")]:
