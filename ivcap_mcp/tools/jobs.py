@@ -9,15 +9,19 @@ import anyio
 import mcp_types as t
 
 from ivcap_client import Job
-from ivcap_mcp import calls, results
+from ivcap_mcp import calls, outside, results
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError, tool_error
+from ivcap_mcp.fitting import fitted
+from ivcap_mcp.moments import written
 from ivcap_mcp.ordering import BY_CONTENT
 from ivcap_mcp.request import Request
-from ivcap_mcp.results import answer, fitted, next_call, pointed, window
+from ivcap_mcp.results import answer, next_call, pointed, window
 from ivcap_mcp.tools.builtin import READS, Builtin, output, schema, text
 
 MOST_JOBS = 20
+OPEN = frozenset({"pending", "scheduled", "executing", "running"})
+"""States of jobs that are worth waiting for."""
 
 
 async def get_job(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
@@ -56,7 +60,7 @@ async def _told(
     part, total, following = window(value, offset, limit)
     most = min(given.get("max_bytes", backend.settings.most_text), backend.settings.most_text)
     shown, size = await anyio.to_thread.run_sync(fitted, part, most)
-    facts["result"] = shown
+    facts |= {"result": shown} | outside.MARK
     lead = about.get("note", "")
     if pointer or offset or limit is not None or size is not None:
         facts |= {"pointer": pointer, "offset": offset}
@@ -71,7 +75,8 @@ async def _told(
         with anyio.move_on_after(max(request.left - results.SPARE, 0.1)):
             extra = await results.linked(backend.ivcap, backend.settings, shown)
     backend.note(job.urn, "delivered")
-    return answer(facts, *extra, lead=lead.strip(), meta={"ivcap/job": job.urn})
+    meta = {"ivcap/job": job.urn, **outside.META}
+    return answer(facts, *extra, lead=f"{lead} {outside.SERVICE}".strip(), meta=meta)
 
 
 async def _several(
@@ -107,7 +112,12 @@ async def _several(
         await enough.wait()
         tasks.cancel_scope.cancel()
     listed = [found.get(one, {"job": one, "status": "running"}) for one in dict.fromkeys(named)]
-    return answer({"jobs": listed})
+    open_ones = [one["job"] for one in listed if one["status"] in OPEN]
+    if not open_ones:
+        return answer({"jobs": listed})
+    following = next_call("get_job", job=open_ones, wait=int(backend.settings.wait), wait_for=wait_for)
+    lead = f"{len(listed) - len(open_ones)} of {len(listed)} have ended."
+    return answer({"jobs": listed, "next": following}, lead=lead)
 
 
 def facts_of(job: Job) -> dict[str, Any]:
@@ -116,9 +126,9 @@ def facts_of(job: Job) -> dict[str, Any]:
         "job": job.urn,
         "status": job.status(refresh=False).value,
         "service": job.service,
-        "requested_at": job.requested_at,
-        "started_at": job.started_at,
-        "finished_at": job.finished_at,
+        "requested_at": written(job.requested_at),
+        "started_at": written(job.started_at),
+        "finished_at": written(job.finished_at),
     }
     return {name: str(value) for name, value in told.items() if value is not None}
 
