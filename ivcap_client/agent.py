@@ -21,7 +21,7 @@ class Agent(Service):
     Raises:
         InvalidInput: That is not the URN of a service.
 
-    Example:
+    Examples:
         >>> agent = ivcap.get_agent(ivcap.get_service_by_name("plain").id)
         >>> agent.exec_agent({"do": "echo", "n": 1}).result["n"]
         1

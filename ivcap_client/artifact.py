@@ -74,7 +74,7 @@ class ArtifactStatus(StrEnum):
 class Artifact(ArtifactBytes):
     """Handle of one artifact.
 
-    Example:
+    Examples:
         >>> stored = ivcap.upload_artifact(name="a.csv", io_stream=io.BytesIO(b"x\\n1\\n"), content_type="text/csv")
         >>> stored.size, stored.mime_type, stored.status
         (4, 'text/csv', <ArtifactStatus.READY: 'ready'>)
@@ -173,7 +173,7 @@ class Artifact(ArtifactBytes):
     def metadata(self) -> Pager[Aspect]:
         """The aspects about it, one after the other.
 
-        Example:
+        Examples:
             >>> stored = ivcap.upload_artifact(name="a.txt", io_stream=io.BytesIO(b"hello"))
             >>> _ = stored.add_metadata({"unit": "m"}, schema="urn:example:schema:unit.1")
             >>> [one.content["unit"] for one in stored.metadata if one.schema == "urn:example:schema:unit.1"]

@@ -34,7 +34,7 @@ class ArtifactBytes(Handle[ArtifactRecord]):
     def as_stream(self, chunk_size: int = -1) -> Iterator[bytes]:
         """Its bytes, as they come, in pieces of at most `chunk_size` (by default 1 MiB).
 
-        Example:
+        Examples:
             >>> stored = ivcap.upload_artifact(name="a.txt", io_stream=io.BytesIO(b"hello"), content_type="text/plain")
             >>> list(stored.as_stream(chunk_size=3))
             [b'hel', b'lo']
@@ -85,7 +85,7 @@ class ArtifactBytes(Handle[ArtifactRecord]):
         Where the platform has ranges, just the parts that are read are fetched, and `seek` costs nothing; where it has
         none, the artifact is downloaded to a temporary file first. Memory does not depend on its size.
 
-        Example:
+        Examples:
             >>> stored = ivcap.upload_artifact(name="a.csv", io_stream=io.BytesIO(b"x\\n1\\n2\\n"))
             >>> with stored.open() as file:
             ...     file.readline(), file.read()
@@ -117,7 +117,7 @@ class ArtifactBytes(Handle[ArtifactRecord]):
         Raises:
             IvcapConnectionError: Not all came, or something else.
 
-        Example:
+        Examples:
             >>> stored = ivcap.upload_artifact(name="a.txt", io_stream=io.BytesIO(b"hello"))
             >>> stored.as_local_file("kept/a.txt").read_text()
             'hello'

@@ -79,7 +79,7 @@ class LocalFileArtifact(HeldArtifact):
     Raises:
         ResourceNotFound: There is no such file.
 
-    Example:
+    Examples:
         >>> from ivcap_client import LocalFileArtifact
         >>> _ = Path("table.csv").write_text("x\\n1\\n")
         >>> LocalFileArtifact("table.csv").mime_type
@@ -166,7 +166,7 @@ class DataUrlArtifact(HeldArtifact):
     Raises:
         InvalidInput: That is no data URL.
 
-    Example:
+    Examples:
         >>> from ivcap_client import DataUrlArtifact
         >>> DataUrlArtifact("data:text/plain;base64,aGVsbG8=").as_bytes()
         b'hello'

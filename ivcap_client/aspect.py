@@ -19,7 +19,7 @@ __all__ = ["Aspect", "AspectRecord", "LocalAspect"]
 class Aspect(Handle[AspectRecord]):
     """Handle of one aspect. Aspects never change: what looks like a change is a new one that replaces the old.
 
-    Example:
+    Examples:
         >>> said = ivcap.add_aspect("urn:example:site:1", {"depth": 12}, schema="urn:example:schema:depth.1")
         >>> said.content["depth"], said.refresh().valid_to
         (12, None)
@@ -100,7 +100,7 @@ class Aspect(Handle[AspectRecord]):
         Args:
             limit: How many at most; each costs a request.
 
-        Example:
+        Examples:
             >>> _ = ivcap.update_aspect("urn:example:site:7", {"depth": 12}, schema="urn:example:schema:depth.1")
             >>> now = ivcap.update_aspect("urn:example:site:7", {"depth": 14}, schema="urn:example:schema:depth.1")
             >>> [one.content["depth"] for one in now.history()]
@@ -135,7 +135,7 @@ class LocalAspect(Aspect):
         ivcap: The client; without one it can be read and nothing else.
         record: What the platform said, instead of all that.
 
-    Example:
+    Examples:
         >>> from ivcap_client import LocalAspect
         >>> LocalAspect("urn:ivcap:aspect:1", "urn:example:site:7", "urn:example:schema:s.1", {"a": 1}).content
         {'a': 1}

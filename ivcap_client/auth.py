@@ -20,7 +20,7 @@ MOST_TOKEN = 65536
 class NoAuth:
     """No credential: inside a job container, and for the embedded platform.
 
-    Example:
+    Examples:
         >>> from ivcap_client import IVCAP, NoAuth
         >>> IVCAP("http://127.0.0.1:8080", auth=NoAuth()).url
         'http://127.0.0.1:8080'
@@ -36,7 +36,7 @@ class NoAuth:
 class BearerAuth:
     """A fixed token.
 
-    Example:
+    Examples:
         >>> from ivcap_client import IVCAP, BearerAuth
         >>> IVCAP("https://platform.example.org", auth=BearerAuth("t0ken")).url
         'https://platform.example.org'
@@ -56,7 +56,7 @@ class BearerAuth:
 class BasicAuth:
     """User and password, as some gateways in front of a platform want them.
 
-    Example:
+    Examples:
         >>> from ivcap_client import IVCAP, BasicAuth
         >>> IVCAP("https://platform.example.org", auth=BasicAuth("me", "s3cret")).url
         'https://platform.example.org'
@@ -82,7 +82,7 @@ class FileAuth:
     Raises:
         ConfigError: It cannot be read, or is empty.
 
-    Example:
+    Examples:
         >>> from ivcap_client import IVCAP, FileAuth
         >>> _ = Path("token").write_text("t0ken")
         >>> IVCAP("https://platform.example.org", auth=FileAuth(Path("token"))).url
@@ -151,7 +151,7 @@ class RefreshingAuth:
     Args:
         fetch: Blocking; returns a token that is valid now. Called at first use and by `renew`.
 
-    Example:
+    Examples:
         >>> from ivcap_client import IVCAP, RefreshingAuth
         >>> auth = RefreshingAuth(lambda: "a token from wherever you keep it")
         >>> IVCAP("https://platform.example.org", auth=auth).url

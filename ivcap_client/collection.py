@@ -49,7 +49,7 @@ def _record(told: Fields) -> CollectionRecord:
 class Collection(Handle[CollectionRecord]):
     """Handle of one collection.
 
-    Example:
+    Examples:
         >>> survey = ivcap.create_collection("urn:example:collection:survey", "Survey 42")
         >>> _ = survey.add_item("urn:example:site:1")
         >>> [one.item for one in survey.items()]

@@ -159,7 +159,7 @@ class TarMember:
     Raises:
         InvalidInput: Neither or both of file and bytes were given, or no name.
 
-    Example:
+    Examples:
         >>> from ivcap_client import TarMember
         >>> table = TarMember.from_bytes(b"a,b\\n1,2\\n", "table.csv")
         >>> about = TarMember.from_bytes(b"{}", "meta/about.json")

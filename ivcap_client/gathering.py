@@ -27,7 +27,7 @@ def gather(
     Raises:
         JobTimeout: The time was over before `error.job` had ended. All run on; those that ended keep their results.
 
-    Example:
+    Examples:
         >>> from ivcap_client import gather
         >>> service = ivcap.get_service_by_name("plain")
         >>> jobs = [service.request_job({"do": "echo", "n": n}) for n in range(3)]

@@ -51,7 +51,7 @@ class IVCAP(Services, Jobs, Artifacts, Aspects, Collections, Kept):
     Raises:
         ConfigError: No token for the URL, or a token without one.
 
-    Example:
+    Examples:
         >>> from ivcap_client import IVCAP
         >>> with IVCAP("https://platform.example.org", token="t0ken", timeout=10) as ivcap:
         ...     ivcap.url
@@ -113,7 +113,7 @@ class IVCAP(Services, Jobs, Artifacts, Aspects, Collections, Kept):
     def local(cls, base_dir: str | os.PathLike[str] | None = None) -> ivcap_client.LocalIVCAP:
         """The local platform in `base_dir`, whatever the environment says.
 
-        Example:
+        Examples:
             >>> from ivcap_client import IVCAP, LocalIVCAP
             >>> isinstance(IVCAP.local("study"), LocalIVCAP)
             True
@@ -126,7 +126,7 @@ class IVCAP(Services, Jobs, Artifacts, Aspects, Collections, Kept):
     def url(self) -> str:
         """Address of the platform; `file://…` in local mode.
 
-        Example:
+        Examples:
             >>> ivcap.url.startswith("file://")
             True
         """
@@ -136,7 +136,7 @@ class IVCAP(Services, Jobs, Artifacts, Aspects, Collections, Kept):
     def identity(self) -> str:
         """As whom it asks, hashed: the same for every client of one user, also after a token was renewed.
 
-        Example:
+        Examples:
             >>> from ivcap_client import IVCAP
             >>> a, b = (IVCAP("https://platform.example.org", token=token) for token in ("one", "other"))
             >>> a.identity == b.identity
@@ -151,7 +151,7 @@ class IVCAP(Services, Jobs, Artifacts, Aspects, Collections, Kept):
     def close(self) -> None:
         """Close its connections. It can still be used; it then opens new ones.
 
-        Example:
+        Examples:
             >>> from ivcap_client import IVCAP
             >>> client = IVCAP.local("study")
             >>> client.close()

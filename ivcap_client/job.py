@@ -22,7 +22,7 @@ __all__ = ["JOB_SCHEMA", "Event", "Job", "JobRecord", "JobStatus"]
 class Job(JobFacts):
     """Handle of one job.
 
-    Example:
+    Examples:
         >>> job = ivcap.get_service_by_name("plain").request_job({"do": "echo", "n": 2})
         >>> job.wait(timeout=30).succeeded, job.result["n"]
         (True, 2)

@@ -16,7 +16,7 @@ __all__ = ["JobFacts", "JobStatus"]
 class JobStatus(StrEnum):
     """States of a job; equal to the platform's own words. The last three are final.
 
-    Example:
+    Examples:
         >>> from ivcap_client import JobStatus
         >>> JobStatus.SUCCEEDED == "succeeded", JobStatus.from_string("something new")
         (True, <JobStatus.UNKNOWN: 'unknown'>)

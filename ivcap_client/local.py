@@ -37,7 +37,7 @@ class LocalIVCAP(IVCAP):
         trust_services: Also run what `services/*.toml` in the directory names. Say so only of your own directories.
         offline: Refuse to fetch packages for a tool's environment.
 
-    Example:
+    Examples:
         >>> from ivcap_client import LocalIVCAP
         >>> with LocalIVCAP("study") as local:
         ...     stored = local.upload_artifact(name="a.txt", io_stream=io.BytesIO(b"hello"))

@@ -18,7 +18,7 @@ __all__ = ["Order", "OrderParameter", "OrderRecord"]
 class Order(Handle[OrderRecord]):
     """Handle of one order.
 
-    Example:
+    Examples:
         >>> order = ivcap.get_order("urn:ivcap:order:00000000-0000-0000-0000-000000000001")
         >>> order.urn
         'urn:ivcap:order:00000000-0000-0000-0000-000000000001'

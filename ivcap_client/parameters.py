@@ -59,7 +59,7 @@ class ServiceParameter:
         default: What holds where it is left out, as text.
         options: Values to choose from.
 
-    Example:
+    Examples:
         >>> from ivcap_client.service import PType, ServiceParameter
         >>> threshold = ServiceParameter("max-depth", PType.INT, default="3", is_optional=True)
         >>> threshold.verify(5)

@@ -16,7 +16,7 @@ __all__ = ["Message", "Queue", "QueueRecord"]
 class Queue(Handle[QueueRecord]):
     """Handle of one queue.
 
-    Example:
+    Examples:
         >>> queue = ivcap.create_queue("alerts")
         >>> _ = queue.enqueue({"site": 42})
         >>> [message.content for message in queue.dequeue(limit=5)]

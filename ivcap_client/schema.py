@@ -26,7 +26,7 @@ from ivcap_client.schemas.limits import sizes_of, too_much
 from ivcap_client.schemas.names import class_name, field_names
 from ivcap_client.schemas.reading import Doc, SchemaRefused, read
 
-__all__ = ["RequestModel", "RequestRoot", "complaints", "model_from_schema"]
+__all__ = ["RequestModel", "RequestRoot", "complaints", "model_from_json_schema", "model_from_schema"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,17 @@ def model_from_schema(schema: Mapping[str, Any], name: str = "Request") -> type[
     except SchemaRefused as refused:
         raise InvalidInput(f"could not make a request model: {refused.reason}") from None
     return _models(doc.text, name)[0]
+
+
+def model_from_json_schema(
+    schema: Mapping[str, Any], model_name: str = "DynamicModel", root_schema: Mapping[str, Any] | None = None
+) -> type[RequestModel | RequestRoot]:
+    """`model_from_schema` under its documented name; with `root_schema` references lead into that."""
+    found = dict(schema)
+    for name in ("$defs", "definitions"):
+        if root_schema is not None and name in root_schema:
+            found.setdefault(name, root_schema[name])
+    return model_from_schema(found, model_name)
 
 
 def complaints(request: RequestModel | RequestRoot) -> list[str]:

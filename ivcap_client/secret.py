@@ -14,7 +14,7 @@ __all__ = ["Secret", "SecretRecord"]
 class Secret(Handle[SecretRecord]):
     """Handle of one secret. Its value is a hash: enough to see whether it changed.
 
-    Example:
+    Examples:
         >>> ivcap.set_secret("weather-key", "s3cret").secret_name
         'weather-key'
         >>> [secret.secret_name for secret in ivcap.list_secrets()]

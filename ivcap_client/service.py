@@ -49,7 +49,7 @@ class ServiceStatus(StrEnum):
 class Service(Handle[ServiceRecord]):
     """Handle of one service.
 
-    Example:
+    Examples:
         >>> service = ivcap.get_service_by_name("plain")
         >>> service.run({"do": "echo", "n": 3})["n"]
         3
@@ -148,7 +148,7 @@ class Service(Handle[ServiceRecord]):
             ResourceNotFound: It publishes neither.
             InvalidInput: Its schema cannot be read.
 
-        Example:
+        Examples:
             >>> Request = ivcap.get_service_by_name("plain").request_model
             >>> Request(do="echo").model_dump(by_alias=True, exclude_unset=True)
             {'do': 'echo'}

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import logging
 import time
-import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -18,16 +17,15 @@ from anyio.abc import TaskGroup
 
 from ivcap_client import IVCAP, Job, LocalIVCAP
 from ivcap_client.exception import InvalidInput, ResourceNotFound
-from ivcap_client.urns import is_urn, kind_of
 from ivcap_mcp import ordering
 from ivcap_mcp.catalog import Catalog
 from ivcap_mcp.catalog_cache import CatalogCache
 from ivcap_mcp.changes import Changes
 from ivcap_mcp.errors import ToolError
+from ivcap_mcp.identifiers import checked
 from ivcap_mcp.request import Request
 from ivcap_mcp.settings import Settings
 from ivcap_mcp.submissions import Journal, Submission
-from ivcap_mcp.text import one_line
 from ivcap_mcp.uploads import HandOffs
 from ivcap_mcp.watch import Watchers
 
@@ -36,9 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ivcap_mcp")
 
-A_JOB = "urn:ivcap:job:01234567-89ab-cdef-0123-456789abcdef"
-READERS = {"artifact": "get_artifact", "aspect": "get_aspect", "service": "describe_service"}
-"""Which tool reads what its URN says it is."""
 MOST_KNOWN = 1000
 """Jobs whose service is remembered."""
 
@@ -158,9 +153,7 @@ class Backend:
         Raises:
             ToolError: No such job.
         """
-        urn = named if named.startswith("urn:") else await self._submitted(named, request)
-        if kind_of(urn) != "job" or not is_urn(urn) or urn.endswith(":"):
-            raise no_job_at_all(named)
+        urn = checked("job", named) if named.startswith("urn:") else await self._submitted(named, request)
         service = self.journal.known_service_of(urn) or self._services.get(urn)
         if service is None:
             service = await anyio.to_thread.run_sync(self.journal.service_of, urn)
@@ -188,10 +181,7 @@ class Backend:
         entry = await anyio.to_thread.run_sync(self.journal.of, named)
         mine = entry is not None and (entry.intent.origin, entry.intent.identity) == (self.ivcap.url, self.identity)
         if entry is None or not mine:
-            try:
-                return f"urn:ivcap:job:{uuid.UUID(named)}"
-            except ValueError:
-                raise no_job_at_all(named) from None
+            return f"urn:ivcap:job:{checked('job', named)}"
         if entry.job is not None:
             return entry.job
         if entry.state == "refused":
@@ -244,18 +234,6 @@ class _Life:
             backend.changes.close()
             backend.journal.close()
             self.tasks.cancel_scope.cancel()
-
-
-def no_job_at_all(named: str) -> ToolError:
-    """The error for what has not even the form of a job's URN; says what it is, where that shows, and what to call."""
-    reader = READERS.get(kind_of(named) or "")
-    return ToolError(
-        "invalid_input",
-        f"{one_line(named, 120)!r} names no job: a job's URN looks like {A_JOB}.",
-        f"This is the URN of another thing: {reader} reads it."
-        if reader
-        else "list_jobs lists the URNs of recent jobs.",
-    )
 
 
 def _no_job(urn: str) -> ToolError:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ivcap_client import Job
-from ivcap_mcp.results import artifacts_in, fitted
+from ivcap_mcp.fitting import fitted
+from ivcap_mcp.results import artifacts_in
 from ivcap_mcp.text import clip, stripped
 
 if TYPE_CHECKING:

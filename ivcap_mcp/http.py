@@ -28,7 +28,7 @@ from ivcap_mcp.door import Door, OneServer
 from ivcap_mcp.secret import kept_secret
 from ivcap_mcp.server import IvcapServer, build_server
 from ivcap_mcp.settings import Settings
-from ivcap_mcp.tenants import Tenants
+from ivcap_mcp.tenants import IDLE, Tenants
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MOST_SESSIONS = 200
@@ -75,6 +75,7 @@ def group_app(
     stateless: bool = False,
     limits: Allowance | None = None,
     other_accounts: bool = False,
+    idle: float = IDLE,
 ) -> Door:
     """An ASGI app that gives each caller a server of their own.
 
@@ -88,6 +89,7 @@ def group_app(
         stateless: Keep no sessions for legacy clients.
         limits: What each caller may do.
         other_accounts: With `LoginSeats`, a login may have another e-mail address than its caller.
+        idle: Seconds after which the server of a caller who is not seen ends.
     """
     tickets = Tickets(secret)
     security, bounds = _security(hosts, origins), limits or Allowance()
@@ -119,7 +121,7 @@ def group_app(
             max_sessions=MOST_SESSIONS,
         )
 
-    tenants = Tenants(seats, build, app)
+    tenants = Tenants(seats, build, app, idle=idle)
     pages = {}
     if isinstance(seats, LoginSeats):
         pages[PATH] = Connect(seats.url, seats.keeper, tickets, tenants.spawn, other_accounts=other_accounts)

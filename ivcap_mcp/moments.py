@@ -26,3 +26,10 @@ def moment_of(given: str | None, name: str = "as_of") -> datetime | None:
             "invalid_input", f"{name}: {clip(given, 60)!r} is no time.", "Write it like 2026-01-31T12:00:00Z."
         ) from None
     return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def written(moment: datetime | None) -> str | None:
+    """A time as all answers write it: RFC 3339, in UTC."""
+    if moment is None:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -12,6 +12,7 @@ from typing import Any
 from ivcap_client import IVCAP, Job
 from ivcap_client.exception import InvalidInput, IvcapApiError, IvcapError, ResourceNotFound
 from ivcap_client.urns import kind_of
+from ivcap_mcp.moments import written
 from ivcap_mcp.statements import NAMED, PRODUCED, RAN, STATED, USED, Edge, edges_of, edges_of_result, text_of, urns_in
 
 log = logging.getLogger("ivcap_mcp.lineage")
@@ -87,7 +88,7 @@ class Records:
         self.requests += 1
         artifact = await self._ivcap.stored_artifact_async(urn)
         found.label |= _present(name=artifact.name, content_type=artifact.mime_type, size=artifact.size)
-        found.label |= _present(created_at=artifact.created_at and str(artifact.created_at))
+        found.label |= _present(created_at=written(artifact.created_at))
         if self._at and artifact.created_at and artifact.created_at > self._at:
             found.label["note"] = "did not exist at that time"
             return
@@ -131,7 +132,7 @@ class Records:
     async def _aspect(self, urn: str, found: Found) -> None:
         self.requests += 1
         aspect = await self._ivcap.get_aspect_async(urn)
-        found.label |= _present(schema=aspect.schema, valid_from=aspect.valid_from and str(aspect.valid_from))
+        found.label |= _present(schema=aspect.schema, valid_from=written(aspect.valid_from))
         found.edges.append(Edge(urn, STATED, aspect.entity, "record of the aspect"))
         for one in urns_in(aspect.record.content):
             if one not in (urn, aspect.entity):
@@ -171,7 +172,7 @@ class Records:
 def _job_label(job: Job) -> dict[str, Any]:
     return _present(
         status=job.status(refresh=False).value,
-        requested_at=job.requested_at and str(job.requested_at),
+        requested_at=written(job.requested_at),
         name=None,
     )
 

@@ -13,7 +13,7 @@ from ivcap_client.exception import InvalidInput, ResourceNotFound
 from ivcap_client.urns import is_urn, kind_of
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
-from ivcap_mcp.results import fitted
+from ivcap_mcp.fitting import fitted
 from ivcap_mcp.text import clip, stripped
 
 KINDS = {

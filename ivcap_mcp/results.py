@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import math
 import re
@@ -18,6 +17,7 @@ from ivcap_client.exception import IvcapError
 from ivcap_mcp import outside
 from ivcap_mcp.endings import how_it_ended
 from ivcap_mcp.errors import ToolError
+from ivcap_mcp.fitting import fitted
 from ivcap_mcp.rendering import rendered
 from ivcap_mcp.settings import Settings
 from ivcap_mcp.text import clip, stripped
@@ -103,7 +103,8 @@ async def finished(
         if size is None:
             shown = {"job": job.urn, "status": "succeeded", **about, "result": value}
     if size is not None:
-        following = next_call("get_job", job=job.urn, pointer="", offset=0, limit=100)
+        at_once = settings.most_text // 3 if isinstance(value, str) else 100
+        following = next_call("get_job", job=job.urn, pointer="", offset=0, limit=at_once)
         shown = {
             "job": job.urn,
             "status": "succeeded",
@@ -130,7 +131,9 @@ def refuse_failed(job: Job) -> None:
     if status == "succeeded":
         return
     reason = clip(stripped(job.error or "no reason was given"), 3000).rstrip(".")
-    raise ToolError("job_failed", f"Job {job.urn} ended as {status}: {reason}.", how_it_ended(job).advice)
+    how = how_it_ended(job)
+    more = f' To see why call explain_job with {{"job": "{job.urn}"}}.' if how.compare else ""
+    raise ToolError("job_failed", f"Job {job.urn} ended as {status}: {reason}.", how.advice + more)
 
 
 def _value(job: Job) -> Any:
@@ -203,42 +206,6 @@ async def _image(artifact: Artifact, most: int) -> list[t.ContentBlock]:
         log.info("the image %s cannot be shown: %s", artifact.urn, error)
         return []
     return [t.ImageContent(data=base64.b64encode(data).decode("ascii"), mime_type=artifact.mime_type)]
-
-
-def fitted(value: Any, most: int) -> tuple[Any, int | None]:
-    """A value that takes at most `most` bytes as JSON.
-
-    Returns:
-        The value and `None` if it fits; else a shortened copy, and the true size in bytes.
-    """
-    size = len(_dumped(value))
-    if size <= most:
-        return value, None
-    for items in (200, 100, 50, 20, 10, 5, 2, 1):
-        shorter = _shortened(value, items, 40 * items, 6)
-        if len(_dumped(shorter)) <= most:
-            return shorter, size
-    return clip(json.dumps(_shortened(value, 1, 40, 2), ensure_ascii=False, default=str), most // 4), size
-
-
-def _dumped(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, default=str).encode()
-
-
-def _shortened(value: Any, items: int, characters: int, depth: int) -> Any:
-    if isinstance(value, str):
-        return value if len(value) <= characters else f"{value[:characters]}… ({len(value)} characters)"
-    if depth == 0 and isinstance(value, (Mapping, list)):
-        return f"… ({len(value)} {'entries' if isinstance(value, list) else 'keys'})"
-    if isinstance(value, Mapping):
-        kept = {
-            str(key)[:200]: _shortened(value[key], items, characters, depth - 1) for key in list(value)[: 4 * items]
-        }
-        return kept if len(value) <= 4 * items else {**kept, "…": f"{len(value)} keys in all"}
-    if isinstance(value, list):
-        listed = [_shortened(one, items, characters, depth - 1) for one in value[:items]]
-        return listed if len(value) <= items else [*listed, f"… ({len(value)} entries in all)"]
-    return value
 
 
 def pointed(value: Any, pointer: str) -> Any:

@@ -28,6 +28,9 @@ LITTLE, PART = 0.5, 0.6
 """What counts, of a word: one that says little, one that is part of a term."""
 FLATTENED: Final = 0.8
 """Power of rarity: a word that only one service has must not outweigh everything else."""
+BREADTH: Final = 0.8
+"""Power of what each word counts: of two services, the one that fits more of the words comes before one fitted better
+by fewer."""
 MOST_WORDS: Final = 200
 CONFIDENT: Final = 0.54
 """Fit of the first under which probably nothing in the catalogue does what was asked."""
@@ -102,15 +105,17 @@ class Index:
             ordered = sorted(self.documents, key=lambda document: (document.name, document.key))
             return [(document.key, 0.0) for document in ordered], 1.0
         scores: defaultdict[int, float] = defaultdict(float)
+        told: defaultdict[int, float] = defaultdict(float)
         for found in self._found_by(query):
             for place, score in found.items():
-                scores[place] += score
+                scores[place] += score**BREADTH
+                told[place] += score
         ranked = []
         for place, score in scores.items():
             document = self.documents[place]
             ranked.append((-round(score, 4), document.name, document.key, place))
         ranked.sort()
-        evidence = scores[ranked[0][3]] if ranked else 0.0
+        evidence = told[ranked[0][3]] if ranked else 0.0
         return [(key, -score) for score, _, key, _ in ranked if score < 0], round(evidence / self._most, 4)
 
     def _rarity(self, term: str | int) -> float:

@@ -19,6 +19,8 @@ from ivcap_client.exception import (
     IvcapTimeout,
     NotConnected,
     ProtocolError,
+    ServerError,
+    TooManyRequests,
 )
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -138,7 +140,7 @@ async def kept_fresh(port: Port, request: Request) -> None:
     """Renew a credential that is about to end, before it is refused; whoever needs it meanwhile shares that."""
     due = getattr(port.target.auth, "due", None)
     if due is not None and not is_foreign(port.target, request.target) and due():
-        await port.once("keep fresh", port.target.auth.keep_fresh)  # type: ignore[attr-defined]
+        await _once(port, "keep fresh", port.target.auth.keep_fresh, request.what)  # type: ignore[attr-defined]
 
 
 async def _observed(target: Target, request: Request, send: Send) -> Response:
@@ -173,8 +175,20 @@ async def renewed(port: Port, sent: Request) -> bool:
         if _lower(now).get("authorization") == used:
             renew()
 
-    await port.once("renew", work)
+    await _once(port, "renew", work, sent.what)
     return True
+
+
+async def _once(port: Port, key: str, work: Callable[[], None], what: str) -> None:
+    """Do something to the credential, once for all who wait.
+
+    Raises:
+        NotConnected: Who renews it cannot be asked: the request itself was not sent, or was refused for its credential.
+    """
+    try:
+        await port.once(key, work)
+    except (IvcapConnectionError, IvcapTimeout, ServerError, TooManyRequests) as error:
+        raise NotConnected(f"could not {what}: its credential could not be renewed ({error})") from error
 
 
 def authorised(target: Target, request: Request) -> Request:

@@ -55,7 +55,7 @@ class CollectionItem:
         valid_from: Since when it is.
         valid_to: Until when it was; `None` while it is.
 
-    Example:
+    Examples:
         >>> from ivcap_client import CollectionItem
         >>> CollectionItem(collection="urn:example:collection:reefs", item="urn:example:site:1").urn
         'urn:example:site:1'

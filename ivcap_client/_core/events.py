@@ -28,7 +28,7 @@ class Event:
         data: What the service or the platform reported.
         timestamp: When, by the platform's clock.
 
-    Example:
+    Examples:
         >>> job = ivcap.get_service_by_name("plain").request_job({"do": "echo"})
         >>> [event.status for event in job.events(timeout=30) if event.status][-1]
         'succeeded'

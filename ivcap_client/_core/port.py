@@ -52,7 +52,7 @@ class Retry:
         most: Longest pause of all.
         longest_wait: A platform that asks for a longer pause than this is not waited for.
 
-    Example:
+    Examples:
         >>> from ivcap_client import IVCAP, Retry
         >>> IVCAP("https://platform.example.org", token="t0ken", retry=Retry(attempts=1)).url
         'https://platform.example.org'

@@ -45,7 +45,7 @@ class Artifacts(Face):
             order_desc: Largest first.
             at_time: The list as it was then.
 
-        Example:
+        Examples:
             >>> _ = ivcap.upload_artifact(name="list.me", io_stream=io.BytesIO(b"x"))
             >>> [artifact.size for artifact in ivcap.list_artifacts(filter="name = 'list.me'")]
             [1]
@@ -59,7 +59,7 @@ class Artifacts(Face):
         Raises:
             ResourceNotFound: Unknown, or not visible with this credential; the file is not there.
 
-        Example:
+        Examples:
             >>> ivcap.get_artifact("data:text/plain,hello").as_bytes()
             b'hello'
         """
@@ -72,7 +72,7 @@ class Artifacts(Face):
     def stored_artifact(self, id: str) -> Artifact:
         """`get_artifact` of the platform's own only: an id from a stranger opens no file of this machine.
 
-        Example:
+        Examples:
             >>> stored = ivcap.upload_artifact(name="a.txt", io_stream=io.BytesIO(b"hello"))
             >>> ivcap.stored_artifact(stored.urn).size
             5
@@ -94,7 +94,7 @@ class Artifacts(Face):
     ) -> Artifact:
         """Announce an artifact of `size` bytes, which `Artifact.fill` sends later, perhaps in another process.
 
-        Example:
+        Examples:
             >>> announced = ivcap.create_artifact(name="later.txt", size=5, content_type="text/plain")
             >>> announced.fill(io.BytesIO(b"hello"), size=5).as_bytes()
             b'hello'
@@ -157,7 +157,7 @@ class Artifacts(Face):
         Raises:
             InvalidInput: Neither or both of file and stream, a file that cannot be read, a stream that ends early.
 
-        Example:
+        Examples:
             >>> stored = ivcap.upload_artifact(name="a.csv", io_stream=io.BytesIO(b"x\\n1\\n"))
             >>> stored.mime_type
             'text/csv'
@@ -218,7 +218,7 @@ class Artifacts(Face):
         Raises:
             InvalidInput: A file is missing, or became shorter meanwhile. The artifact is then never completed.
 
-        Example:
+        Examples:
             >>> from ivcap_client import TarMember
             >>> about = TarMember.from_bytes(b"{}", "about.json")
             >>> ivcap.upload_tar_artifact([about], name="study.tar.gz").is_tar_file
@@ -250,7 +250,7 @@ class Artifacts(Face):
     def artifact_for_file(self, file_path: str | os.PathLike[str]) -> Artifact | None:
         """The artifact that a file was uploaded as, by the note beside it; `None` if this platform has none.
 
-        Example:
+        Examples:
             >>> _ = Path("new.csv").write_text("x\\n1\\n")
             >>> ivcap.artifact_for_file("new.csv") is None
             True

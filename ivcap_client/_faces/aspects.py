@@ -25,7 +25,7 @@ class Aspects(Face):
     ) -> Aspect:
         """State something about `entity`; what was stated before stays.
 
-        Example:
+        Examples:
             >>> said = ivcap.add_aspect("urn:example:site:2", {"depth": 12}, schema="urn:example:schema:depth.1")
             >>> said.content["depth"]
             12
@@ -43,7 +43,7 @@ class Aspects(Face):
     ) -> Aspect:
         """Replace what is stated about `entity` under this schema, or state it first.
 
-        Example:
+        Examples:
             >>> for depth in (12, 14):
             ...     said = {"$schema": "urn:example:schema:depth.1", "depth": depth}
             ...     _ = ivcap.update_aspect("urn:example:site:3", said)
@@ -86,7 +86,7 @@ class Aspects(Face):
             include_content: Whether the content comes along.
             cursor: Where an earlier listing stopped (`Pager.cursor`).
 
-        Example:
+        Examples:
             >>> _ = ivcap.add_aspect("urn:example:site:4", {"depth": 40}, schema="urn:example:schema:depth.1")
             >>> deep = ivcap.list_aspects(schema="urn:example:schema:%", content_path="$.depth ? (@ > 30)")
             >>> [one.entity for one in deep]
@@ -98,7 +98,7 @@ class Aspects(Face):
     def get_aspect(self, aspect_id: str) -> Aspect:
         """An aspect by its URN, also one that no longer holds.
 
-        Example:
+        Examples:
             >>> said = ivcap.add_aspect("urn:example:site:5", {"depth": 1}, schema="urn:example:schema:depth.1")
             >>> ivcap.get_aspect(said.id).entity
             'urn:example:site:5'
@@ -112,7 +112,7 @@ class Aspects(Face):
     def retract_aspect(self, aspect_id: str) -> None:
         """Close an aspect: it no longer holds from now on, and stays readable.
 
-        Example:
+        Examples:
             >>> said = ivcap.add_aspect("urn:example:site:6", {"depth": 1}, schema="urn:example:schema:depth.1")
             >>> ivcap.retract_aspect(said.id)
             >>> list(ivcap.list_aspects(entity="urn:example:site:6"))
@@ -132,7 +132,7 @@ class Aspects(Face):
         Raises:
             NotInLocalMode: The local platform evaluates no Datalog.
 
-        Example:
+        Examples:
             >>> from ivcap_client.exception import NotInLocalMode
             >>> try:
             ...     found = ivcap.search("deep(S) :- depth(S, D), D > 30.").items

@@ -29,7 +29,7 @@ class Collections(Face):
         Raises:
             MissingParameterValue: URN or name is empty.
 
-        Example:
+        Examples:
             >>> ivcap.create_collection("urn:example:collection:reefs", "Reefs").name
             'Reefs'
         """
@@ -47,7 +47,7 @@ class Collections(Face):
         Raises:
             ResourceNotFound: There is none, by either client's convention.
 
-        Example:
+        Examples:
             >>> _ = ivcap.create_collection("urn:example:collection:caves", "Caves", description="Below ground")
             >>> ivcap.get_collection("urn:example:collection:caves").description
             'Below ground'
@@ -68,7 +68,7 @@ class Collections(Face):
             limit: How many in all; `None`: every one.
             at_time: The list as it was then.
 
-        Example:
+        Examples:
             >>> _ = ivcap.create_collection("urn:example:collection:dunes", "Dunes")
             >>> [one.id for one in ivcap.list_collections(name_filter='starts with "Du"')]
             ['urn:example:collection:dunes']
@@ -85,7 +85,7 @@ class Collections(Face):
     ) -> CollectionItem | None:
         """Put something into a collection; `None`: it was there.
 
-        Example:
+        Examples:
             >>> lakes = ivcap.create_collection("urn:example:collection:lakes", "Lakes")
             >>> ivcap.add_to_collection(lakes.id, "urn:example:site:1").item
             'urn:example:site:1'
@@ -103,7 +103,7 @@ class Collections(Face):
     def remove_from_collection(self, collection_urn: str, item_urn: str) -> bool:
         """Take something out of a collection; `False`: it was not there.
 
-        Example:
+        Examples:
             >>> ponds = ivcap.create_collection("urn:example:collection:ponds", "Ponds")
             >>> _ = ponds.add_item("urn:example:site:1")
             >>> ivcap.remove_from_collection(ponds.id, "urn:example:site:1")
@@ -121,7 +121,7 @@ class Collections(Face):
         Raises:
             ResourceNotFound: There is no such collection.
 
-        Example:
+        Examples:
             >>> rivers = ivcap.create_collection("urn:example:collection:rivers", "Rivers")
             >>> _ = rivers.add_item("urn:example:site:1")
             >>> ivcap.retract_collection(rivers.id)

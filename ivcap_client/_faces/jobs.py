@@ -24,7 +24,7 @@ class Jobs(Face):
         Raises:
             ResourceNotFound: Unknown, or another account's.
 
-        Example:
+        Examples:
             >>> job = ivcap.get_service_by_name("plain").request_job({"do": "echo"})
             >>> ivcap.get_job(job.urn) == job
             True
@@ -58,7 +58,7 @@ class Jobs(Face):
         Raises:
             InvalidInput: `filter` or `order_by` without a service, which platforms cannot do.
 
-        Example:
+        Examples:
             >>> service = ivcap.get_service_by_name("plain")
             >>> job = service.request_job({"do": "echo"})
             >>> job in ivcap.list_jobs(service.id, limit=None)
@@ -77,7 +77,7 @@ class Jobs(Face):
     def job(self, job_id: str, service_id: str | None = None) -> Job:
         """Handle of a job; nothing is asked until it is used.
 
-        Example:
+        Examples:
             >>> ordered = ivcap.get_service_by_name("plain").request_job({"do": "echo"})
             >>> ivcap.job(ordered.urn, ordered.service).wait(timeout=30).succeeded
             True
@@ -87,7 +87,7 @@ class Jobs(Face):
     def can_cancel(self) -> bool:
         """Whether the platform has a way to cancel jobs.
 
-        Example:
+        Examples:
             >>> ivcap.can_cancel()
             True
         """

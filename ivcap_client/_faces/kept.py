@@ -39,7 +39,7 @@ class Kept(Face):
         Raises:
             InvalidInput: `order_by`, `order_desc` or `at_time` was given, which no platform can do for secrets.
 
-        Example:
+        Examples:
             >>> _ = ivcap.set_secret("mail-key", "s3cret")
             >>> "mail-key" in [secret.secret_name for secret in ivcap.list_secrets(limit=None)]
             True
@@ -56,7 +56,7 @@ class Kept(Face):
         Raises:
             ResourceNotFound: There is none.
 
-        Example:
+        Examples:
             >>> before = ivcap.set_secret("map-key", "s3cret").secret_value
             >>> ivcap.get_secret("map-key").secret_value == before  # a hash of it
             True
@@ -83,7 +83,7 @@ class Kept(Face):
             expiry_time: When it ends to be: a moment, or seconds since 1970; by default never.
             secret_type: Its kind, where services ask for one.
 
-        Example:
+        Examples:
             >>> from datetime import UTC, datetime
             >>> ivcap.set_secret("tide-key", "s3cret", expiry_time=datetime(2099, 1, 1, tzinfo=UTC)).expires_at.year
             2099
@@ -116,7 +116,7 @@ class Kept(Face):
     ) -> Pager[Queue]:
         """Queues, page by page as they are needed; `limit=None` for all.
 
-        Example:
+        Examples:
             >>> _ = ivcap.create_queue("tides", description="High and low")
             >>> [queue.description for queue in ivcap.list_queues(filter="name = 'tides'")]
             ['High and low']
@@ -135,7 +135,7 @@ class Kept(Face):
         Raises:
             Conflict: There is one of this name.
 
-        Example:
+        Examples:
             >>> ivcap.create_queue("floods", description="As they come").name
             'floods'
         """
@@ -150,7 +150,7 @@ class Kept(Face):
     def get_queue(self, queue_id: str) -> Queue:
         """A queue by its URN, with how much waits in it.
 
-        Example:
+        Examples:
             >>> queue = ivcap.create_queue("storms")
             >>> ivcap.get_queue(queue.id).total_messages
             0
@@ -164,7 +164,7 @@ class Kept(Face):
     def delete_queue(self, queue_id: str) -> None:
         """Delete a queue, with all that waits in it.
 
-        Example:
+        Examples:
             >>> ivcap.delete_queue(ivcap.create_queue("short-lived").id)
         """
         run(queues.delete(self._port, queue_id))
@@ -176,7 +176,7 @@ class Kept(Face):
     def enqueue_message(self, queue_id: str, message: Any, *, schema: str | None = None) -> str:
         """Put a message (any JSON) into a queue; the platform's id of it.
 
-        Example:
+        Examples:
             >>> queue = ivcap.create_queue("frosts")
             >>> _ = ivcap.enqueue_message(queue.id, {"site": 42}, schema="urn:example:schema:frost.1")
             >>> queue.refresh().total_messages
@@ -191,7 +191,7 @@ class Kept(Face):
     def dequeue_messages(self, queue_id: str, limit: int = 1) -> tuple[Message, ...]:
         """Take messages out of a queue, the oldest first; they are gone from it.
 
-        Example:
+        Examples:
             >>> queue = ivcap.create_queue("winds")
             >>> _ = queue.enqueue({"site": 42})
             >>> [message.content for message in ivcap.dequeue_messages(queue.id, limit=10)]
@@ -216,7 +216,7 @@ class Kept(Face):
     ) -> Pager[Order]:
         """Orders, page by page as they are needed; `limit=None` for all. Deployments only.
 
-        Example:
+        Examples:
             >>> from ivcap_client.exception import NotInLocalMode
             >>> try:
             ...     orders = list(ivcap.list_orders(limit=5))
@@ -230,7 +230,7 @@ class Kept(Face):
     def get_order(self, order_id: str) -> Order:
         """Handle of an order; nothing is asked until it is used.
 
-        Example:
+        Examples:
             >>> ivcap.get_order("urn:ivcap:order:00000000-0000-0000-0000-000000000001").urn
             'urn:ivcap:order:00000000-0000-0000-0000-000000000001'
         """
@@ -241,7 +241,7 @@ class Kept(Face):
     def list_packages(self, *, tag: str | None = None, limit: int | None = 10) -> Pager[str]:
         """Names of the container images a deployment holds; with `tag` those of it.
 
-        Example:
+        Examples:
             >>> from ivcap_client.exception import NotInLocalMode
             >>> try:
             ...     images = list(ivcap.list_packages(tag="my-tool"))
@@ -254,7 +254,7 @@ class Kept(Face):
     def remove_package(self, tag: str) -> None:
         """Remove a container image.
 
-        Example:
+        Examples:
             >>> from ivcap_client.exception import NotInLocalMode
             >>> try:
             ...     ivcap.remove_package("my-tool:old")

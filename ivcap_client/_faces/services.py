@@ -38,7 +38,7 @@ class Services(Face):
             order_desc: Largest first.
             at_time: The list as it was then.
 
-        Example:
+        Examples:
             >>> [service.name for service in ivcap.list_services(filter="name ~= 'pl%'", limit=5)]
             ['plain']
         """
@@ -48,7 +48,7 @@ class Services(Face):
     def search_services(self, text: str, *, limit: int | None = 10) -> Pager[Service]:
         """Services that fit a description in words, best first, where the platform can search.
 
-        Example:
+        Examples:
             >>> from ivcap_client.exception import IvcapError
             >>> try:
             ...     found = [service.name for service in ivcap.search_services("echo what I say", limit=3)]
@@ -67,7 +67,7 @@ class Services(Face):
         Raises:
             InvalidInput: That is neither a URN nor a UUID.
 
-        Example:
+        Examples:
             >>> service = ivcap.get_service(ivcap.get_service_by_name("plain").id)
             >>> service.refresh().name
             'plain'
@@ -81,7 +81,7 @@ class Services(Face):
             ResourceNotFound: None has it.
             AmbiguousRequest: Several have; the message has their URNs.
 
-        Example:
+        Examples:
             >>> service = ivcap.get_service_by_name("plain")
             >>> service.name
             'plain'
@@ -98,7 +98,7 @@ class Services(Face):
         Raises:
             InvalidInput: That is not the URN of a service.
 
-        Example:
+        Examples:
             >>> agent = ivcap.get_agent(ivcap.get_service_by_name("plain").id)
             >>> agent.exec_agent({"do": "echo"}).succeeded
             True
@@ -134,7 +134,7 @@ class Services(Face):
 
         The local platform lists what is defined here and never runs it: its tools are `LocalIVCAP(services=…)`.
 
-        Example:
+        Examples:
             >>> adder = ivcap.create_service(
             ...     id="urn:ivcap:service:00000000-0000-0000-0000-00000000000a",
             ...     name="adder",
@@ -195,7 +195,7 @@ class Services(Face):
         Raises:
             ResourceNotFound: There is none, and `force_create` is off.
 
-        Example:
+        Examples:
             >>> changed = ivcap.update_service(
             ...     "urn:ivcap:service:00000000-0000-0000-0000-00000000000b",
             ...     description="Adds more numbers",
@@ -230,7 +230,7 @@ class Services(Face):
     def delete_service(self, service_id: str) -> None:
         """Remove a service's definition. Its jobs and what they made stay.
 
-        Example:
+        Examples:
             >>> from ivcap_client.exception import ResourceNotFound
             >>> try:
             ...     ivcap.delete_service("urn:ivcap:service:00000000-0000-0000-0000-00000000000c")

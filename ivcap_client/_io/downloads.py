@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import secrets
-import tempfile
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from ivcap_client._core import artifacts
 from ivcap_client._core.addresses import absolute, origin
@@ -18,8 +16,14 @@ from ivcap_client._core.messages import MIB
 from ivcap_client._core.port import Port
 from ivcap_client.exception import IvcapApiError, IvcapConnectionError, ProtocolError
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
 WHAT = "download artifact"
 PIECE = MIB
+_HASHED_AT_ONCE = 8 * MIB
+_MOST_WAITING = 4
+"""Pieces that may wait to be hashed; memory stays bounded."""
 _HEX = re.compile("[0-9a-f]+")
 
 Progress = Callable[[int, int | None], None]
@@ -39,14 +43,16 @@ async def to_file(
     try:
         with os.fdopen(handle, "wb") as file:
             body = await artifacts.data(port, record)
+            digest = Digest(record, body.headers)
             try:
-                expected, digest = _expected(record, body.headers), Digest(record, body.headers)
+                expected = _expected(record, body.headers)
                 while piece := await body.read(piece_size):
                     await port.offload(_written, file, digest, piece)
                     done += len(piece)
                     if progress is not None:
                         progress(done, expected)
             finally:
+                digest.close()
                 await body.close()
         _complete(record, done, expected)
         digest.check(record)
@@ -66,9 +72,9 @@ async def to_bytes(port: Port, record: ArtifactRecord, *, most: int) -> bytes:
         ProtocolError: It is larger than `most` bytes.
     """
     body = await artifacts.data(port, record)
-    whole = bytearray()
+    digest, whole = Digest(record, body.headers), bytearray()
     try:
-        expected, digest = _expected(record, body.headers), Digest(record, body.headers)
+        expected = _expected(record, body.headers)
         if expected is not None and expected > most:
             raise ProtocolError(f"could not {WHAT}: {record.id} has {expected} bytes, more than the {most} asked for")
         while piece := await body.read(PIECE):
@@ -79,6 +85,7 @@ async def to_bytes(port: Port, record: ArtifactRecord, *, most: int) -> bytes:
         _complete(record, len(whole), expected)
         digest.check(record)
     finally:
+        digest.close()
         await body.close()
     return bytes(whole)
 
@@ -128,17 +135,36 @@ async def ranged(port: Port, record: ArtifactRecord) -> bool:
 
 
 class Digest:
-    """Compares what came with the etag, where that is an MD5 or SHA-256 as platforms and stores often have it."""
+    """Compares what came with the etag, where that is an MD5 or SHA-256 as platforms and stores often have it.
+
+    What is large is hashed beside the download by a thread of its own, which would else take turns with the line.
+    """
 
     def __init__(self, record: ArtifactRecord, headers: Mapping[str, str]) -> None:
         etag = record.etag or ("" if "content-encoding" in headers else headers.get("etag", ""))
         self._wanted = etag.strip().strip('"').lower() if not etag.startswith("W/") else ""
         kind = {32: "md5", 64: "sha256"}.get(len(self._wanted)) if _HEX.fullmatch(self._wanted) else None
+        import hashlib
+
         self._hash = hashlib.new(kind, usedforsecurity=False) if kind else None
+        self._done = 0
+        self._beside: ThreadPoolExecutor | None = None
+        self._waiting: deque[Future[None]] = deque()
 
     def update(self, piece: bytes) -> None:
-        if self._hash is not None:
+        if self._hash is None:
+            return
+        self._done += len(piece)
+        if self._done <= _HASHED_AT_ONCE:
             self._hash.update(piece)
+            return
+        if self._beside is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._beside = ThreadPoolExecutor(1, "ivcap-digest")
+        self._waiting.append(self._beside.submit(self._hash.update, piece))
+        if len(self._waiting) > _MOST_WAITING:
+            self._waiting.popleft().result()
 
     def check(self, record: ArtifactRecord) -> None:
         """See that all came as it was stored.
@@ -146,10 +172,16 @@ class Digest:
         Raises:
             IvcapConnectionError: Something was changed on the way.
         """
+        self.close()
         if self._hash is not None and self._hash.hexdigest() != self._wanted:
             raise IvcapConnectionError(
                 f"could not {WHAT}: what came of {record.id} is not what was stored ({self._hash.name} differs)"
             )
+
+    def close(self) -> None:
+        """End the thread, once it has hashed what it was given."""
+        if self._beside is not None:
+            self._beside.shutdown()
 
 
 def _written(file: IO[bytes], digest: Digest, piece: bytes) -> None:
@@ -167,6 +199,9 @@ def _origin(port: Port, record: ArtifactRecord) -> tuple[str, str, int | None]:
 
 def _beside(path: Path | None) -> tuple[int, str]:
     """A new file in the directory of `path`, open for writing, with the permissions a new file there gets."""
+    import secrets
+    import tempfile
+
     if path is None:
         return tempfile.mkstemp(".part", "ivcap-")  # in a directory that others can read
     path.parent.mkdir(parents=True, exist_ok=True)

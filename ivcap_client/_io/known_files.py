@@ -7,13 +7,11 @@ whether the platform has that artifact.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 from pathlib import Path
 
 from ivcap_client._core.messages import MIB
-from ivcap_client._io.files import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +37,8 @@ def known(path: Path) -> list[str]:
 
 def mark(path: Path, urn: str) -> None:
     """Note that a file is an artifact. Where nothing can be written beside it, it is not noted."""
+    from ivcap_client._io.files import write_whole
+
     place, digest = side_file(path), md5(path)
     others = [(told, other) for told, other in _lines(place) if told == digest and other != urn]
     text = "".join(f"{told}|{other}\n" for told, other in [(digest, urn), *others[: _MOST_LINES - 1]])
@@ -50,6 +50,8 @@ def mark(path: Path, urn: str) -> None:
 
 def md5(path: Path, blocksize: int = MIB) -> str:
     """MD5 of a file: what the notes go by. It protects nothing."""
+    import hashlib
+
     digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(blocksize):

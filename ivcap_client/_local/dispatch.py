@@ -47,7 +47,7 @@ GENERIC_EVENT = "urn:ivcap:schema:service.event.generic.1"
 @dataclass(eq=False, slots=True)
 class Run:
     """One job on its way. `done` is set when it has ended; `inline` while the tool's own reply is being stored,
-    `fetched` when a batch process has it.
+    `fetched` when a batch process has it. `said`: bytes in its tool's log when it began.
     """
 
     job: LocalJob
@@ -60,6 +60,7 @@ class Run:
     done: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     noted: float = 0.0
+    said: int = 0
 
 
 class Dispatcher:
@@ -238,6 +239,7 @@ class Dispatcher:
         if run.job.ended:  # by another process, which could not know that it is with us
             self._over(run)
             return
+        run.said = run.tool.log_size if run.tool is not None else 0
         allowed = min(filter(None, (run.spec.deadline, self.limits.deadline)))
         loop = asyncio.get_running_loop()
         run.deadline = loop.call_later(
@@ -328,7 +330,7 @@ class Dispatcher:
         for job in jobs:
             run = self.runs.get(job)
             if run is not None and not run.done.is_set():
-                told = failures.process_ended(tool.spec.name, tool.exit_code, tool.last_words())
+                told = failures.process_ended(tool.spec.name, tool.exit_code, tool.last_words(run.said))
                 self.background(asyncio.ensure_future(self.finish(run, "error", message=told)))
 
     def _note(self, run: Run, line: str) -> None:

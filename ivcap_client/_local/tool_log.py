@@ -27,7 +27,7 @@ def telling_lines(text: str, lines: int = 8) -> list[str]:
     the place and the error.
     """
     said = [line.rstrip() for line in COLOURS.sub("", text).splitlines()]
-    said = [line for line in said if line.strip() and not _OWN.match(line) and not _ACCESS.search(line)]
+    said = [line for line in said if line.strip(" ^~") and not _OWN.match(line) and not _ACCESS.search(line)]
     began = next((at for at in range(len(said) - 1, -1, -1) if said[at] == _TRACEBACK), None)
     if began is None:
         return said[-lines:]

@@ -72,7 +72,6 @@ class Tool:
     paths: list[str] = field(default_factory=list)
     idle_since: float = field(default_factory=time.monotonic)
     _directory: str | None = None
-    _log_began: int = 0
     _watcher: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
@@ -117,7 +116,6 @@ class Tool:
         """Start `words` under a guard in the tool's directory and environment."""
         self._directory = tempfile.mkdtemp(prefix="ivcap-tool-")
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self._log_began = self.log.stat().st_size if self.log.exists() else 0
         self.process = await asyncio.create_subprocess_exec(
             *self.guarded(str(self.log), words),
             cwd=self.spec.cwd or self._directory,
@@ -188,9 +186,17 @@ class Tool:
         """Last lines it wrote."""
         return log_tail(self.log, lines, most)
 
-    def last_words(self) -> str:
-        """What it wrote last, without the library's own lines; nothing of the processes before it."""
-        return tool_log.tail(self.log, self._log_began)
+    @property
+    def log_size(self) -> int:
+        """Bytes of its log."""
+        try:
+            return self.log.stat().st_size
+        except OSError:
+            return 0
+
+    def last_words(self, since: int) -> str:
+        """What it wrote last after the first `since` bytes of its log, without the library's own lines."""
+        return tool_log.tail(self.log, since)
 
 
 def _machine() -> int:

@@ -17,6 +17,8 @@ from ivcap_client._core.job_output import JobOutput
 from ivcap_client._core.messages import BlockingBody, Body, Request, Response
 from ivcap_client.exception import ConfigError, NotConnected, ServerError
 
+from .identity import uuid_of
+
 if TYPE_CHECKING:
     from ivcap_client._io.http import HttpTransport
 
@@ -72,8 +74,11 @@ class LocalTransport:
 
     def path_of(self, artifact: str) -> Path | None:
         """Where an artifact's file lies; `None` while it has none."""
-        found = self.platform.store.artifacts.find(artifact)
-        return None if found is None else self.platform.store.artifacts.data(found)
+        store = self.platform.store.artifacts
+        id = uuid_of(artifact, "artifact")
+        # What its record says is enough: a list asks this of each of its items.
+        found = store.find(artifact) if id is None else store.record(id)
+        return None if found is None else store.data(found)
 
     def job_output(self, job: str, most: int) -> JobOutput | None:
         """What the tool printed while a job ran; `None` where that is not known, or there is no such job."""
@@ -132,7 +137,7 @@ class LocalTransport:
         if runner is None:
             return _Threaded(await _in_thread(self.open, request))
         headers = {**request.headers, "authorization": f"Bearer {runner.token}"}
-        return await self._at(runner).open_async(replace(request, headers=headers))
+        return await (await self._at(runner)).open_async(replace(request, headers=headers))
 
     def _runner_of(self, request: Request) -> Runner | None:
         """The runner that streams the events of a job that has not ended; `None` for every other request."""
@@ -147,14 +152,18 @@ class LocalTransport:
         except launch.RunnerUnavailable as error:
             raise NotConnected(f"could not {request.what}: {error}") from None
 
-    def _at(self, runner: Runner) -> HttpTransport:
+    async def _at(self, runner: Runner) -> HttpTransport:
         from ivcap_client._core.port import Target
         from ivcap_client._io.http import HttpTransport
         from ivcap_client.auth import NoAuth
 
         if self._http is None or self._http[0] != runner.port:
             target = Target(url=f"http://127.0.0.1:{runner.port}", auth=NoAuth(), local=True, foreign_data=False)
-            self._http = (runner.port, HttpTransport(target))
+            before, self._http = self._http, (runner.port, HttpTransport(target))
+            made = self._http[1]
+            if before is not None:
+                await before[1].close_async()  # that runner has ended, and nobody can read from it any more
+            return made
         return self._http[1]
 
     def close(self) -> None:

@@ -22,9 +22,12 @@ from ivcap_mcp.errors import as_result
 from ivcap_mcp.server import IvcapServer
 from ivcap_mcp.tools.services import not_ready
 
+UNREACHED = frozenset({"not_authorised", "no_connection", "connection_lost"})
+"""Codes of errors that mean no connection, or no authorisation."""
+
 
 def run(given: argparse.Namespace) -> int:
-    """Call it; print the result; exit code 1 if it failed."""
+    """Call it; print the result; exit code 1 if it failed, 3 if the platform was not reached or knows us not."""
     arguments = _arguments(given)
     server, _ = prepared(given, stdio=True)
     result = anyio.run(partial(_called, server, given, arguments))
@@ -38,7 +41,9 @@ def run(given: argparse.Namespace) -> int:
         for block in result.content:
             if isinstance(block, t.ResourceLink):
                 print(f"{block.uri}  {block.name}  {block.mime_type or ''}  {block.size or 0} bytes")
-    return 1 if result.is_error else 0
+    if not result.is_error:
+        return 0
+    return 3 if _text(result).partition(":")[0] in UNREACHED else 1
 
 
 async def _called(server: IvcapServer, given: argparse.Namespace, arguments: dict[str, Any]) -> t.CallToolResult:

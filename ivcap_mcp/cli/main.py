@@ -31,6 +31,8 @@ COMMANDS = (
     "doctor",
 )
 
+CLIENTS = ("claude-desktop", "claude-code", "cursor", "vscode", "cline")
+
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
@@ -121,12 +123,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _clients(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    from ivcap_mcp.clients.places import CLIENTS
-
     install = commands.add_parser("install", help="put this server into a client's configuration file")
     uninstall = commands.add_parser("uninstall", help="take it out of there")
     for command in (install, uninstall):
-        command.add_argument("client", choices=tuple(CLIENTS), metavar="CLIENT", help=", ".join(CLIENTS))
+        command.add_argument("client", choices=CLIENTS, metavar="CLIENT", help=", ".join(CLIENTS))
         command.add_argument("--name", default="ivcap", help="what the server is called there (default: ivcap)")
         command.add_argument("--print", action="store_true", help="show it, and change nothing")
     before = set(install._actions)

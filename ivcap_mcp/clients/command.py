@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -47,4 +48,4 @@ def typed() -> str:
     if runner is not None:
         return " ".join(runner)
     script = Path(sys.executable).parent / NAME
-    return str(script) if script.is_file() else NAME
+    return shlex.quote(str(script)) if script.is_file() else NAME

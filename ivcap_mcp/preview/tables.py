@@ -92,6 +92,8 @@ def table(text: str, mark: str, whole: bool, size: int | None) -> dict[str, Any]
         for number, name in enumerate(names[:SHOWN_COLUMNS])
     ]
     told |= {"columns": columns, "column_count": len(names)}
+    if count > len(values):
+        told["columns_from"] = f"Types, ranges and empty cells are those of the first {len(values)} rows."
     told["first_rows"] = [[clip(cell, MOST_CELL) for cell in row[:SHOWN_COLUMNS]] for row in values[:SHOWN_ROWS]]
     if whole:
         told["row_count"] = count
@@ -137,7 +139,15 @@ def described(values: Sequence[str]) -> dict[str, Any]:
         numbers = [float(value) for value in filled]
         finite = [number for number in numbers if number == number and abs(number) != float("inf")]
         if finite:
-            told |= {"min": min(finite), "max": max(finite)}
+            whole = told["type"] == "integer"
+            told |= (
+                {"min": int(min(filled, key=float)), "max": int(max(filled, key=float))}
+                if whole
+                else {
+                    "min": min(finite),
+                    "max": max(finite),
+                }
+            )
     elif told["type"] in ("date", "time") and filled[0][:4].isdigit():
         told |= {"min": min(filled), "max": max(filled)}
     return told

@@ -78,13 +78,14 @@ def wanted(doc: Doc, kinds: KindsOf, node: Node, names: Mapping[str, str], level
     elif allowed == {"array"} and level < 2:
         items = [part["items"] for part in parts if "items" in part]
         text += f" of: {wanted(doc, kinds, items[0], names, level + 1)}" if items and items[0] else ""
-    limits = [
-        words.format(shown([part[keyword]], 120) if isinstance(part[keyword], str) else part[keyword])
-        for keyword, words in _LIMITS.items()
-        for part in parts
-        if keyword in part
-    ]
+    limits = [_limit(words, part[keyword]) for keyword, words in _LIMITS.items() for part in parts if keyword in part]
     return one_line(", ".join([text, *dict.fromkeys(limits)]), _MOST)
+
+
+def _limit(words: str, value: Any) -> str:
+    told = words.format(shown([value], 120) if isinstance(value, str) else value)
+    one = value == 1 and not isinstance(value, (bool, str))
+    return told.removesuffix("ies") + "y" if one and told.endswith("ies") else told.removesuffix("s") if one else told
 
 
 def kind_named(value: Any) -> str:

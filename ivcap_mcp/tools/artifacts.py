@@ -16,10 +16,12 @@ from ivcap_client.exception import IvcapError
 from ivcap_mcp import collected, outside
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
-from ivcap_mcp.fitting import fit
+from ivcap_mcp.fitting import fit, leading
+from ivcap_mcp.identifiers import checked
 from ivcap_mcp.lineage import FURTHER, Walk
-from ivcap_mcp.moments import AS_OF, moment_of
+from ivcap_mcp.moments import AS_OF, moment_of, written
 from ivcap_mcp.preview.texts import seen
+from ivcap_mcp.rendering import rendered
 from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer, link, next_call
 from ivcap_mcp.text import clip, one_line, stripped
@@ -43,18 +45,20 @@ async def list_artifacts(backend: Backend, request: Request, given: dict[str, An
         found, reached, more = await _of_collection(backend, given, skip, limit, at)
     else:
         found, reached, more = await _of_all(backend, given, skip, limit, at)
-    listed = [facts(artifact) for artifact in found]
+    listed = [facts(artifact) for _, artifact in found]
     told: dict[str, Any] = {"artifacts": listed} | ({"cursor": str(reached)} if more else {}) | outside.MARK
     lead = "" if found else "No artifact fits." + (" Go on with `cursor`." if more else "")
-    return answer(
-        fit(told, "artifacts", given.get("max_bytes", 20_000)), *(link(artifact) for artifact in found), lead=lead
-    )
+    room = max(1, leading(told, "artifacts", given.get("max_bytes", 20_000)))
+    if room < len(found):
+        size = len(rendered(told).encode())
+        told |= {"artifacts": listed[:room], "cursor": str(found[room - 1][0]), "shortened": True, "size": size}
+    return answer(told, *(link(artifact) for _, artifact in found[:room]), lead=lead)
 
 
 async def _of_all(
     backend: Backend, given: dict[str, Any], skip: int, limit: int, at: datetime | None
-) -> tuple[list[Artifact], int, bool]:
-    found: list[Artifact] = []
+) -> tuple[list[tuple[int, Artifact]], int, bool]:
+    found: list[tuple[int, Artifact]] = []
     number = 0
     async for artifact in backend.ivcap.list_artifacts(limit=None, order_by="created-at", order_desc=True, at_time=at):
         number += 1
@@ -63,14 +67,14 @@ async def _of_all(
         if len(found) == limit or number > skip + SCAN:
             return found, number - 1, True
         if _fits(artifact, given):
-            found.append(artifact)
+            found.append((number, artifact))
     return found, number, False
 
 
 async def _of_collection(
     backend: Backend, given: dict[str, Any], skip: int, limit: int, at: datetime | None
-) -> tuple[list[Artifact], int, bool]:
-    """The artifacts of a collection, in the order they were put in, newest first."""
+) -> tuple[list[tuple[int, Artifact]], int, bool]:
+    """The artifacts of a collection, in the order they were put in, newest first, each with the cursor after it."""
     collection = given["collection"]
     urns = dict.fromkeys(await collected.members(backend.ivcap, collection, at))
     if isinstance(backend.ivcap, LocalIVCAP):  # here the artifact itself tells the collection it was uploaded to
@@ -78,7 +82,7 @@ async def _of_collection(
         async for artifact in backend.ivcap.list_artifacts(filter=own, limit=SCAN, order_desc=True, at_time=at):
             urns.setdefault(artifact.urn)
     listed = list(urns)
-    found: list[Artifact] = []
+    found: list[tuple[int, Artifact]] = []
     for start in range(skip, len(listed), AT_ONCE):
         several = listed[start : start + AT_ONCE]
         read: dict[str, Artifact] = {}
@@ -96,7 +100,7 @@ async def _of_collection(
             if urn in read and _fits(read[urn], given):
                 if len(found) == limit:
                     return found, number, True
-                found.append(read[urn])
+                found.append((number + 1, read[urn]))
     return found, len(listed), False
 
 
@@ -124,7 +128,7 @@ def facts(artifact: Artifact) -> dict[str, Any]:
         "content_type": artifact.mime_type,
         "size": artifact.size,
         "status": artifact.record.status,
-        "created_at": str(artifact.created_at) if artifact.created_at else None,
+        "created_at": written(artifact.created_at),
         "etag": artifact.etag,
         "policy": artifact.policy,
     }
@@ -132,7 +136,7 @@ def facts(artifact: Artifact) -> dict[str, Any]:
 
 
 async def get_artifact(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
-    artifact = await backend.ivcap.stored_artifact_async(given["artifact"])
+    artifact = await backend.ivcap.stored_artifact_async(checked("artifact", given["artifact"]))
     told = facts(artifact)
     about = [
         {"aspect": aspect.urn, "schema": aspect.schema, "content": seen(aspect.record.content)}

@@ -8,12 +8,15 @@ from typing import Any
 import mcp_types as t
 
 from ivcap_client import Aspect
+from ivcap_client.exception import NotInLocalMode
 from ivcap_mcp import outside
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
-from ivcap_mcp.fitting import fit
-from ivcap_mcp.moments import AS_OF, moment_of
+from ivcap_mcp.fitting import fit, leading
+from ivcap_mcp.identifiers import checked
+from ivcap_mcp.moments import AS_OF, moment_of, written
 from ivcap_mcp.preview.texts import seen
+from ivcap_mcp.rendering import rendered
 from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer
 from ivcap_mcp.text import clip
@@ -29,7 +32,18 @@ RETRACTS = t.ToolAnnotations(read_only_hint=False, destructive_hint=True, idempo
 
 
 async def query_aspects(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
-    limit = given.get("limit", 10)
+    most = given.get("max_bytes", 20_000)
+    told = await _queried(backend, given, given.get("limit", 10))
+    lead = outside.LEAD if told["aspects"] else "No aspect fits."
+    room = leading(told, "aspects", most)
+    if 0 < room < len(told["aspects"]):
+        # A cursor of the platform goes on after a whole page, so the page is asked for that fits.
+        size = len(rendered(told).encode())
+        told = await _queried(backend, given, room) | {"shortened": True, "size": size}
+    return answer(fit(told, "aspects", most), lead=lead)
+
+
+async def _queried(backend: Backend, given: dict[str, Any], limit: int) -> dict[str, Any]:
     listed = backend.ivcap.list_aspects(
         entity=given.get("entity"),
         schema=given.get("schema"),
@@ -41,13 +55,11 @@ async def query_aspects(backend: Backend, request: Request, given: dict[str, Any
         cursor=given.get("cursor"),
     )
     found = [facts(aspect) async for aspect in listed]
-    told: dict[str, Any] = {"aspects": found} | ({"cursor": listed.cursor} if listed.cursor else {}) | outside.MARK
-    lead = outside.LEAD if found else "No aspect fits."
-    return answer(fit(told, "aspects", given.get("max_bytes", 20_000)), lead=lead)
+    return {"aspects": found} | ({"cursor": listed.cursor} if listed.cursor else {}) | outside.MARK
 
 
 async def get_aspect(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
-    aspect = await backend.ivcap.get_aspect_async(given["aspect"])
+    aspect = await backend.ivcap.get_aspect_async(checked("aspect", given["aspect"]))
     told = facts(aspect)
     told |= {
         name: value
@@ -63,8 +75,8 @@ def facts(aspect: Aspect) -> dict[str, Any]:
         "aspect": aspect.urn,
         "entity": aspect.entity,
         "schema": aspect.schema,
-        "valid_from": str(aspect.valid_from) if aspect.valid_from else None,
-        "valid_to": str(aspect.valid_to) if aspect.valid_to else None,
+        "valid_from": written(aspect.valid_from),
+        "valid_to": written(aspect.valid_to),
         "content": seen(aspect.record.content, depth=64),
     }
     return {key: value for key, value in told.items() if value is not None}
@@ -101,27 +113,34 @@ async def update_aspect(backend: Backend, request: Request, given: dict[str, Any
 
 
 async def retract_aspect(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
-    aspect = await backend.ivcap.get_aspect_async(given["aspect"])
+    aspect = await backend.ivcap.get_aspect_async(checked("aspect", given["aspect"]))
     refuse_platform_schema(aspect.schema)
     told = {"aspect": aspect.urn, "entity": aspect.entity, "schema": aspect.schema}
     if aspect.valid_to is not None:
-        return answer(told | {"valid_to": str(aspect.valid_to)}, lead="It had been retracted or replaced before.")
+        return answer(told | {"valid_to": written(aspect.valid_to)}, lead="It had been retracted or replaced before.")
     await backend.ivcap.retract_aspect_async(aspect.urn)
     aspect = await aspect.refresh_async()
-    return answer(told | {"valid_to": str(aspect.valid_to or "now")})
+    return answer(told | {"valid_to": written(aspect.valid_to) or "now"})
 
 
 async def search_datafabric(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
-    found = await backend.ivcap.search_async(
-        given["query"],
-        limit=given.get("limit", 10),
-        at_time=moment_of(given.get("as_of")),
-        cursor=given.get("cursor"),
-    )
+    try:
+        found = await backend.ivcap.search_async(
+            given["query"],
+            limit=given.get("limit", 10),
+            at_time=moment_of(given.get("as_of")),
+            cursor=given.get("cursor"),
+        )
+    except NotInLocalMode:
+        raise ToolError(
+            "not_in_local_mode",
+            "Datalog queries need a deployment, and this is the embedded platform.",
+            "Use query_aspects with entity, schema, content_path or filter.",
+        ) from None
     items = seen(list(found.items), depth=64)
     told: dict[str, Any] = {"items": items} | outside.MARK
     if found.at_time is not None:
-        told["at_time"] = str(found.at_time)
+        told["at_time"] = written(found.at_time)
     if found.cursor is not None:
         told["cursor"] = found.cursor
     lead = outside.LEAD if items else "Nothing fits."

@@ -17,7 +17,9 @@ from ivcap_mcp.backend import Backend
 from ivcap_mcp.endings import how_it_ended
 from ivcap_mcp.explain import ABSENT, MOST_DIFFERENCES, in_words, nearest, ranked
 from ivcap_mcp.fitting import fit
+from ivcap_mcp.moments import written
 from ivcap_mcp.preview.texts import seen
+from ivcap_mcp.rendering import rendered
 from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer, next_call
 from ivcap_mcp.text import clip, one_line, stripped
@@ -39,9 +41,9 @@ async def explain_job(backend: Backend, request: Request, given: dict[str, Any])
     status = job.status(refresh=False).value
     told: dict[str, Any] = {"job": job.urn, "status": status, "service": job.service}
     told |= {
-        name: str(value)
+        name: value
         for name in ("requested_at", "started_at", "finished_at")
-        if (value := getattr(job, name)) is not None
+        if (value := written(getattr(job, name))) is not None
     }
     missing: list[str] = []
     if job.ended and status != "succeeded":
@@ -61,9 +63,13 @@ async def explain_job(backend: Backend, request: Request, given: dict[str, Any])
     told = seen(told) | outside.MARK
     if "output" in told:
         told["output"] = told["output"][-(most // 3) :]  # the end tells more than the beginning
+    whole = told
     for part in ("events", "output", "traceback_end", "next", "compared", "error"):
         if part in told:
             told = fit(told, part, most)
+    if told is not whole:
+        told = {name: value for name, value in told.items() if name != "full_size"}
+        told["size"] = len(rendered(whole).encode())
     return answer(told, lead=f"{_lead(job, status)} {outside.LEAD}")
 
 
@@ -88,8 +94,7 @@ async def _last_events(backend: Backend, job: Job, told: dict[str, Any]) -> None
         with anyio.move_on_after(PATIENCE if job.ended else 1.0):
             while (event := await stream.next_async(timeout=PATIENCE)) is not None:
                 count += 1
-                when = str(event.timestamp) if event.timestamp else None
-                last.append({"at": when, "text": one_line(event.text, 300)})
+                last.append({"at": written(event.timestamp), "text": one_line(event.text, 300)})
     finally:
         with anyio.CancelScope(shield=True):
             await stream.close_async()

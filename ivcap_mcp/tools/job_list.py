@@ -15,8 +15,10 @@ from ivcap_client.exception import Conflict, IvcapApiError
 from ivcap_client.job import JOB_SCHEMA
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
+from ivcap_mcp.fitting import leading
+from ivcap_mcp.rendering import rendered
 from ivcap_mcp.request import Request
-from ivcap_mcp.results import answer, fitted
+from ivcap_mcp.results import answer
 from ivcap_mcp.text import clip, stripped
 from ivcap_mcp.tools.builtin import CURSOR, LIMIT, MAX_BYTES, READS, Builtin, output, schema, text
 from ivcap_mcp.tools.services import known
@@ -34,6 +36,7 @@ async def list_jobs(backend: Backend, request: Request, given: dict[str, Any]) -
     since, until = _moment(given, "since"), _moment(given, "until")
     limit, place = given.get("limit", 10), _place(given.get("cursor"))
     found: list[dict[str, Any]] = []
+    places: list[str] = []
     on, scanned = "", 0
     listed = backend.ivcap.list_aspects(schema=JOB_SCHEMA, content_path=_path(service, given.get("status")), limit=None)
     async for aspect in listed:
@@ -50,16 +53,15 @@ async def list_jobs(backend: Backend, request: Request, given: dict[str, Any]) -
         late = until is not None and (requested is None or requested > until)
         if fits and not early and not late:
             found.append(told)
+            places.append(_cursor(aspect))
         if len(found) >= limit or scanned >= MOST_SCANNED or request.left < backend.settings.reserve:
             on = _cursor(aspect) if await listed.has_next_async() else ""
             break
-    most = given.get("max_bytes", 20_000)
-    shown, size = await anyio.to_thread.run_sync(fitted, found, most)
-    answered: dict[str, Any] = {"jobs": shown}
-    if on:
-        answered["cursor"] = on
-    if size is not None:
-        answered |= {"shortened": True, "size": size}
+    answered: dict[str, Any] = {"jobs": found} | ({"cursor": on} if on else {})
+    room = max(1, leading(answered, "jobs", given.get("max_bytes", 20_000)))
+    if room < len(found):
+        size = len(rendered(answered).encode())
+        answered = {"jobs": found[:room], "cursor": places[room - 1], "shortened": True, "size": size}
     open_ones = await anyio.to_thread.run_sync(backend.journal.unsettled, backend.ivcap.url, backend.identity)
     lead = "" if found else "No job fits." if not on else "No job fits so far; go on with the cursor."
     if open_ones:

@@ -12,12 +12,16 @@ from ivcap_client import Job
 from ivcap_mcp import calls, outside, results
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError, tool_error
+from ivcap_mcp.fitting import fitted
+from ivcap_mcp.moments import written
 from ivcap_mcp.ordering import BY_CONTENT
 from ivcap_mcp.request import Request
-from ivcap_mcp.results import answer, fitted, next_call, pointed, window
+from ivcap_mcp.results import answer, next_call, pointed, window
 from ivcap_mcp.tools.builtin import READS, Builtin, output, schema, text
 
 MOST_JOBS = 20
+OPEN = frozenset({"pending", "scheduled", "executing", "running"})
+"""States of jobs that are worth waiting for."""
 
 
 async def get_job(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
@@ -108,7 +112,12 @@ async def _several(
         await enough.wait()
         tasks.cancel_scope.cancel()
     listed = [found.get(one, {"job": one, "status": "running"}) for one in dict.fromkeys(named)]
-    return answer({"jobs": listed})
+    open_ones = [one["job"] for one in listed if one["status"] in OPEN]
+    if not open_ones:
+        return answer({"jobs": listed})
+    following = next_call("get_job", job=open_ones, wait=int(backend.settings.wait), wait_for=wait_for)
+    lead = f"{len(listed) - len(open_ones)} of {len(listed)} have ended."
+    return answer({"jobs": listed, "next": following}, lead=lead)
 
 
 def facts_of(job: Job) -> dict[str, Any]:
@@ -117,9 +126,9 @@ def facts_of(job: Job) -> dict[str, Any]:
         "job": job.urn,
         "status": job.status(refresh=False).value,
         "service": job.service,
-        "requested_at": job.requested_at,
-        "started_at": job.started_at,
-        "finished_at": job.finished_at,
+        "requested_at": written(job.requested_at),
+        "started_at": written(job.started_at),
+        "finished_at": written(job.finished_at),
     }
     return {name: str(value) for name, value in told.items() if value is not None}
 

@@ -14,6 +14,7 @@ from ivcap_mcp import outside
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.fitting import fit
+from ivcap_mcp.identifiers import checked
 from ivcap_mcp.preview import archives, look
 from ivcap_mcp.preview.bounds import MIB, MOST_HELD, Unreadable
 from ivcap_mcp.preview.fetching import looked_into
@@ -142,7 +143,7 @@ async def ready(backend: Backend, named: str) -> Artifact:
     Raises:
         ToolError: It does not have them yet, or lost them.
     """
-    artifact = await backend.ivcap.stored_artifact_async(named)
+    artifact = await backend.ivcap.stored_artifact_async(checked("artifact", named))
     status = artifact.record.status
     if status in ("pending", "partial"):
         raise ToolError("not_ready", f"{artifact.urn} is {status}: its bytes are still to come.", "Try again later.")

@@ -12,10 +12,12 @@ from ivcap_mcp.backend import Backend
 from ivcap_mcp.entries import Entry
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.finding import find
+from ivcap_mcp.fitting import fitted
 from ivcap_mcp.inputs import request_for
+from ivcap_mcp.moments import written
 from ivcap_mcp.request import Request
-from ivcap_mcp.results import answer, fitted, next_call
-from ivcap_mcp.text import clip
+from ivcap_mcp.results import answer, next_call
+from ivcap_mcp.text import clip, one_line
 from ivcap_mcp.tools.builtin import CURSOR, LIMIT, MAX_BYTES, READS, RUNS, Builtin, output, schema, text
 
 UNSURE = "Perhaps no service does this: these come nearest. Read what they do before you run one."
@@ -57,7 +59,7 @@ def _line(entry: Entry, score: float) -> dict[str, Any]:
 
 def _nothing(backend: Backend, query: str, states: list[dict[str, Any]]) -> str:
     if backend.catalog.all():
-        return f"No service fits {query!r}. An empty query lists all {len(backend.catalog.all())}."
+        return f"No service fits {one_line(query, 100)!r}. An empty query lists all {len(backend.catalog.all())}."
     if backend.catalog.failure is not None:
         return "The services could not be listed; `warning` says why."
     if states:
@@ -89,7 +91,7 @@ async def describe_service(backend: Backend, request: Request, given: dict[str, 
         "loosened": [*entry.published.notes, *arguments.unchecked(entry.original)],
         "example": _example(backend, entry),
         "recent_jobs": [
-            {"job": job.urn, "status": job.status(refresh=False).value, "requested_at": str(job.requested_at or "")}
+            {"job": job.urn, "status": job.status(refresh=False).value, "requested_at": written(job.requested_at) or ""}
             async for job in backend.ivcap.list_jobs(entry.service, limit=5)
         ],
     }

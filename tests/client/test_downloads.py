@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,22 @@ def test_what_came_is_compared_with_an_etag_that_is_a_digest(tmp_path: Path, kin
     assert not (tmp_path / "b").exists()
     with pytest.raises(IvcapConnectionError, match=f"{kind} differs"):
         run(downloads.to_bytes(Scripted([stream(other, etag=etag)]), record(), most=len(DATA)))
+
+
+def test_what_is_large_is_compared_too_and_leaves_no_thread(tmp_path: Path) -> None:
+    large = DATA * 1000
+    etag, before = hashlib.sha256(large).hexdigest(), threading.active_count()
+    answers = [
+        stream(large, piece=1 << 20),
+        stream(large[:-1] + b"!", piece=1 << 20),
+        stream(large[:-5], piece=1 << 20),
+    ]
+    ours = record(len(large), etag=etag)
+    assert run(downloads.to_file(Scripted([answers[0]]), ours, tmp_path / "a")).read_bytes() == large
+    for answer in answers[1:]:
+        with pytest.raises(IvcapConnectionError):
+            run(downloads.to_file(Scripted([answer]), ours, tmp_path / "b"))
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize("etag", ["", "v1", 'W/"' + 32 * "0" + '"', 33 * "0", "x" * 32])

@@ -17,9 +17,10 @@ import pytest
 
 from ivcap_client import IVCAP
 from ivcap_client._core.logins import Login, read, written
-from ivcap_client.exception import ConfigError, IvcapConnectionError, IvcapTimeout, NotSignedIn
+from ivcap_client.exception import ConfigError, IvcapConnectionError, IvcapTimeout, NotConnected, NotSignedIn
 from ivcap_client.login import LoginFile, OwnLogin, sign_in, sign_in_async
 from tests.client.identity_provider import Person, Provider, providing
+from tests.client.server import serving
 
 ROOT = Path(__file__).parents[2]
 
@@ -179,6 +180,19 @@ def test_a_token_is_renewed_before_it_ends(idp: Provider, keeper: LoginFile, sig
     assert (kept.name, kept.signed_in_at) == (signed_in.name, signed_in.signed_in_at)
 
 
+def test_a_refresh_token_goes_where_the_platform_said_at_the_sign_in_whatever_it_says_later(
+    idp: Provider, keeper: LoginFile, signed_in: Login
+) -> None:
+    with serving() as evil:
+        idp.authinfo = idp._authinfo()
+        idp.authinfo["auth"]["providers"]["main"]["token-url"] = f"{evil.url}/token"
+        with IVCAP(idp.url, auth=OwnLogin(idp.url, keeper)) as ivcap:
+            listed(ivcap)
+            idp.expire()
+            listed(ivcap)
+        assert (idp.renewals, evil.asked) == (1, [])
+
+
 def test_a_refused_token_is_renewed_and_the_request_repeated_once(
     idp: Provider, keeper: LoginFile, signed_in: Login
 ) -> None:
@@ -202,8 +216,8 @@ def test_while_the_provider_is_away_a_token_is_used_to_its_end(
         listed(ivcap)
         assert sum(a.path == "/idp/token" for a in idp.server.asked) == asked
         now[0] += 60
-        with pytest.raises(Exception, match="503") as caught:
-            listed(ivcap)
+        with pytest.raises(NotConnected, match=r"its credential could not be renewed .*503") as caught:
+            listed(ivcap)  # nothing was sent, so an order could be sent again
         assert "hush" not in str(caught.value)
         idp.down = None
         listed(ivcap)

@@ -275,6 +275,14 @@ def test_the_same_schema_gives_the_same_class() -> None:
     assert model_from_schema(schema).__name__ == "Co2Trend"
 
 
+def test_the_documented_function_makes_the_same_models() -> None:
+    from ivcap_client.utils import model_from_json_schema
+
+    root = {"$defs": {"A": {"type": "object", "properties": {"n": {"type": "integer"}}}}}
+    made: Any = model_from_json_schema({"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}}, "Whole", root)
+    assert (made.__name__, made(a={"n": 1}).a.n) == ("Whole", 1)
+
+
 @pytest.mark.parametrize("schema", [{"title": "x" * 300_000}, {"a": {1, 2}}, "text"])
 def test_what_is_no_schema_is_refused(schema: Any) -> None:
     with pytest.raises(InvalidInput, match="could not make a request model"):

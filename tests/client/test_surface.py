@@ -81,6 +81,9 @@ def test_importing_the_client_loads_no_http_library_no_pydantic_and_no_event_loo
         "tusclient",
         "sqlite3",
         "socket",
+        "shutil",
+        "tarfile",
+        "tempfile",
     }
 
 

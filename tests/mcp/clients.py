@@ -150,7 +150,7 @@ async def http_client(url: str, token: str | None, mode: str, **options: Any) ->
         yield client
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[Any]) -> None:
     """End a process and wait for it."""
     if process.poll() is None:
         process.terminate()

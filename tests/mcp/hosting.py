@@ -43,6 +43,10 @@ async def app_hosted(door: Door) -> AsyncIterator[str]:
         web.should_exit = True
         with anyio.CancelScope(shield=True):
             await running
+            # Where clients were slow to leave, the web server gave up on them and left their sockets to the collector.
+            for connection in list(web.server_state.connections):
+                connection.transport.close()
+            await until(lambda: not web.server_state.connections, "the end of all connections")
 
 
 @asynccontextmanager

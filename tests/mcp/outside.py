@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -255,8 +254,9 @@ async def outside(spoilt: str = "", fault: Fault | None = None, **more: Any) -> 
         assert task is not None
         holding.add(task)
         try:
-            with contextlib.suppress(asyncio.CancelledError):
-                await platform.serve(reader, writer)
+            await platform.serve(reader, writer)
+        except asyncio.CancelledError:
+            writer.transport.abort()  # closing would wait for a client that may not read
         finally:
             holding.discard(task)
 

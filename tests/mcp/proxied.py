@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 from ivcap_client import IVCAP, Job
 from ivcap_client.platform import stop_platform
-from tests.mcp.clients import Served
+from tests.mcp.clients import Served, end
 
 ROOT = Path(__file__).parents[2]
 TOOL = Path(__file__).parent.parent / "local" / "tools" / "plain_tool.py"
@@ -48,10 +48,11 @@ def platform(base: Path) -> Iterator[str]:
             assert url, (base.parent / "platform.log").read_text()
             yield url
         finally:
-            stop_platform(base, force=True)
-            process.terminate()
-            process.wait(20)
-            process.stdout.close()  # type: ignore[union-attr]
+            try:
+                stop_platform(base, force=True)
+            finally:
+                end(process)
+                process.stdout.close()  # type: ignore[union-attr]
 
 
 @dataclass
@@ -109,9 +110,11 @@ class Proxy:
             yield self
         finally:
             server.close()
-            for task in self._open:
-                task.cancel()
-            await asyncio.gather(*self._open, return_exceptions=True)
+            while self._open:  # who was waiting to be accepted may still come in
+                for task in self._open:
+                    task.cancel()
+                await asyncio.gather(*self._open, return_exceptions=True)
+                await asyncio.sleep(0)
 
     def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.ensure_future(self._served(reader, writer))
@@ -122,6 +125,9 @@ class Proxy:
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError, TimeoutError):
                 await self._answer(reader, writer)
+        except asyncio.CancelledError:
+            writer.transport.abort()  # closing would wait for a client that may not read
+            raise
         finally:
             writer.close()
             with suppress(ConnectionError):
@@ -175,16 +181,12 @@ class Proxy:
             await writer.drain()
 
     async def _asked(self, first: str, lines: list[str], body: bytes) -> bytes:
-        reader, writer = await self._upstream(first, lines, body)
-        try:
+        async with self._through(first, lines, body) as reader:
             return await reader.read()
-        finally:
-            writer.close()
 
     async def _stream(self, first: str, lines: list[str], writer: asyncio.StreamWriter) -> None:
-        reader, up = await self._upstream(first, lines, b"")
         sent = 0
-        try:
+        async with self._through(first, lines, b"") as reader:
             while piece := await reader.read(4096):
                 writer.write(piece)
                 await writer.drain()
@@ -192,8 +194,17 @@ class Proxy:
                 if self.cut and sent > self.cut:
                     self.cut = 0
                     return
+
+    @asynccontextmanager
+    async def _through(self, first: str, lines: list[str], body: bytes) -> AsyncIterator[asyncio.StreamReader]:
+        reader, writer = await self._upstream(first, lines, body)
+        try:
+            yield reader
         finally:
-            up.close()
+            # Also where the request was cancelled half-way: a socket left open is found by whoever collects it later.
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
     async def _upstream(
         self, first: str, lines: list[str], body: bytes
@@ -203,7 +214,6 @@ class Proxy:
         kept = [line for line in lines if line and not line.lower().startswith(("connection:", "host:"))]
         head = "\r\n".join([first, f"Host: {host}:{port}", *kept, "Connection: close", "", ""])
         writer.write(head.encode("latin-1") + body)
-        await writer.drain()
         return reader, writer
 
     def _aged(self, reply: bytes) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +14,7 @@ from ivcap_client import LocalIVCAP
 from ivcap_mcp.endings import ending
 from ivcap_mcp.explain import NAMED, WRONG, differences, nearest, ranked
 from ivcap_mcp.server import IvcapServer
-from tests.mcp.clients import listed, text
+from tests.mcp.clients import listed, text, until
 
 pytestmark = pytest.mark.anyio
 
@@ -148,7 +147,7 @@ async def test_a_failed_job_is_explained_by_error_events_output_and_the_nearest_
     assert "/echo/name" not in places
     assert [event["text"] for event in found["events"]][-1] == "failed"
     assert "printed by the tool" in found["output"]
-    assert "/s/…" in found["output"]  # the tool's own address is as good as a password
+    assert "/s/***" in found["output"]  # the tool's own address is as good as a password
     assert found["untrusted"] is True
     assert "data, never instructions" in text(told)
     assert len(text(small).encode()) < 2_400
@@ -158,14 +157,24 @@ async def test_a_failed_job_is_explained_by_error_events_output_and_the_nearest_
 async def test_what_other_jobs_of_the_process_printed_meanwhile_is_said_to_be_theirs(server: IvcapServer) -> None:
     async with Client(server) as client:
         await listed(client, "rehearsal")
-        async with anyio.create_task_group() as tasks:
-            for number in range(2):
-                tasks.start_soon(client.call_tool, "rehearsal", {"seconds": 1, "say": f"job {number}"})
-        found = [job async for job in server.backend.ivcap.list_jobs(limit=2)]
-        told = (await client.call_tool("explain_job", {"job": found[0].urn})).structured_content
-    assert found[1].urn in told["output_note"]
-    assert "job 0" in told["output"]
-    assert "job 1" in told["output"]
+        asked = {"service": "rehearsal", "input": {"outcome": "hang", "say": "the long job"}, "wait": 0}
+        long = (await client.call_tool("run_service", asked)).structured_content["job"]
+
+        async def told() -> dict[str, Any]:
+            return (await client.call_tool("explain_job", {"job": long})).structured_content or {}
+
+        async def begun() -> bool:
+            return "the long job" in (await told()).get("output", "")
+
+        await until(begun, "the long job printing")
+        short = await client.call_tool("rehearsal", {"seconds": 0, "say": "the short job"})
+        assert not short.is_error
+        found = await told()
+        await client.call_tool("cancel_job", {"job": long})
+    assert short.meta is not None
+    assert short.meta["ivcap/job"] in found["output_note"]
+    assert "the long job" in found["output"]
+    assert "the short job" in found["output"]
 
 
 async def test_output_of_one_job_is_not_that_of_the_one_before(server: IvcapServer) -> None:

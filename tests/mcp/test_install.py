@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ivcap_client.exception import ConfigError
+from ivcap_mcp.cli import main
 from ivcap_mcp.cli.main import run
 from ivcap_mcp.clients import command, editing
 from ivcap_mcp.clients.places import CLIENTS, Here
@@ -107,6 +108,10 @@ def test_options_hold_in_any_working_directory(
         "--env-file", str(tmp_path / "own.env"), "--local-dir", str(tmp_path), "--service", str(tmp_path / "tool.py"),
         "--service", f"n={tmp_path / 'tool.py'}", "--service", "n=python x.py", "--max-wait", "30", "--confirm",
     ]  # fmt: skip
+
+
+def test_the_command_line_takes_each_client_and_no_other() -> None:
+    assert tuple(CLIENTS) == main.CLIENTS
 
 
 def test_a_token_never_gets_into_the_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from ivcap_mcp.auth.exchange import Exchange, ExchangeSeats
 from ivcap_mcp.auth.seat import Seats
 from ivcap_mcp.settings import Settings
 from tests.mcp.accounts import platforms
-from tests.mcp.clients import http_client, listed, text
+from tests.mcp.clients import http_client, listed, text, until
 from tests.mcp.grouped import Group, called, group, job_of, mark
 from tests.mcp.issuing import Issuer, issuing
 from tests.mcp.tasking import Tasking, ask, ended, started
@@ -269,6 +269,21 @@ async def test_callers_beyond_the_room_there_is_replace_who_has_been_idle_longes
         assert [one.mark for one in tenants.all] == [mark(shared, "bert")]
     async with shared.client("anna", "2026-07-28") as anna:
         await listed(anna, TOOL)
+
+
+async def test_the_server_of_a_caller_who_is_gone_ends_and_their_job_is_found_again(
+    urls: dict[str, str], issuer: Issuer, brief: Settings
+) -> None:
+    async with group(urls, issuer, brief, idle=0.2) as shared:
+        async with shared.client("anna", "2026-07-28") as anna:
+            await listed(anna, TOOL)
+            given = {"service": TOOL, "input": {"do": "sleep", "seconds": 1}, "wait": 0}
+            going = await anna.call_tool("run_service", given)
+            assert going.structured_content is not None
+        await until(lambda: not shared.door._house.all, "the caller's server ending")
+        async with shared.client("anna", "2026-07-28") as anna:
+            over = await anna.call_tool("get_job", {"job": going.structured_content["job"], "wait": 20})
+            assert "succeeded" in text(over)
 
 
 async def test_callers_with_the_same_services_have_their_definitions_in_common_and_nothing_else(shared: Group) -> None:

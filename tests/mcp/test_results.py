@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ivcap_mcp.errors import ToolError
-from ivcap_mcp.results import artifacts_in, fitted, pointed, window
+from ivcap_mcp.fitting import fitted
+from ivcap_mcp.results import artifacts_in, pointed, window
 
 values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=300)),

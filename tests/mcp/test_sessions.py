@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
+from pathlib import Path
+
 import anyio
 import pytest
 from mcp import Client
 
+from ivcap_client.platform import stop_platform
 from ivcap_mcp.server import IvcapServer
 from tests.mcp.clients import listed, text, until
 
@@ -57,3 +62,18 @@ async def test_sessions_may_come_and_go_all_the_time(server: IvcapServer) -> Non
             tasks.start_soon(visit, number)
     assert seen == 8
     await until(lambda: server.backend.stopping, "the end of the shared life")
+
+
+async def test_the_connection_to_a_runner_that_has_ended_is_closed_when_the_next_one_is_followed(
+    server: IvcapServer, base: Path
+) -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        async with Client(server) as client:
+            await listed(client, "rehearsal")
+            for number in range(2):
+                asked = {"seconds": 0.2, "echo": f"runner {number}"}
+                assert not (await client.call_tool("rehearsal", asked)).is_error
+                stop_platform(base, force=True)
+                gc.collect()
+    assert [str(one.message) for one in told if issubclass(one.category, ResourceWarning)] == []

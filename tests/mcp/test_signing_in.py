@@ -87,6 +87,17 @@ def test_for_programs_it_is_one_json_object_a_line(
     assert capsys.readouterr().out == "forgot 1 login\n"
 
 
+def test_a_command_that_needs_a_login_ends_with_code_3(
+    idp: Provider, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(["call", "list_artifacts", "--url", idp.url]) == 3
+    assert f"ivcap-mcp login --url {idp.url}`" in capsys.readouterr().err
+    assert run(["tools", "--url", idp.url]) == 3
+    monkeypatch.setenv("IVCAP_JWT", "refused")
+    assert run(["call", "list_artifacts", "--url", idp.url]) == 3
+    assert run(["call", "list_artifacts", "--url", "http://127.0.0.1:9"]) == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
