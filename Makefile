@@ -42,6 +42,9 @@ fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz $(FUZZ)
 
 # The recorded sessions are held against what the commands say today; that runs long ones, so it is no part of `make test`.
+crash: $(READY)
+	$(BIN)/python -m tests.crash $(CRASH)
+
 docs: $(READY) build/docs-venv/.ready
 	$(BIN)/python -m pytest tests/docs/test_recordings.py
 	build/docs-venv/bin/mkdocs build --strict --site-dir build/site

@@ -61,6 +61,21 @@ def write_temp(directory: Path, data: bytes, *, mode: int = 0o644) -> Path:
     return temp
 
 
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+"""For opening what nobody but us makes: a link under its name is somebody's trick, and leads elsewhere."""
+
+
+def read_own(path: Path) -> bytes:
+    """Read a file that is no link.
+
+    Raises:
+        OSError: There is none (`FileNotFoundError`), it is a link, or it cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | NO_LINK | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as file:
+        return file.read()
+
+
 def write_all(handle: int, data: bytes) -> None:
     """Write every byte; a short write (a nearly full disk) is continued until it succeeds or fails."""
     view = memoryview(data)

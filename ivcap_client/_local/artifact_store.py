@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from .._core.messages import Source
-from .._io.files import place, sha256, sync_directory
+from .._io.files import NO_LINK, locked, place, sha256, sync_directory
 from .artifact_record import LocalArtifact, facts, of_record, record_of
 from .aspect_rows import insert
 from .identity import POLICY_ARTIFACT, SCHEMA_PRODUCED, new_uuid, uuid_of
@@ -135,6 +135,8 @@ class ArtifactStore:
         if artifact.path is None:
             return None
         path = self._store.base_dir / artifact.path
+        if not self._inside(path):
+            return None
         if path.is_file():
             return path
         part = self.part(artifact.id)
@@ -146,6 +148,12 @@ class ArtifactStore:
         except OSError:
             return part if part.exists() else None
         return self._store.base_dir / finished.path if finished.path else None
+
+    def _inside(self, path: Path) -> bool:
+        """Whether a file's name leads nowhere else: a link in a directory that came from others may."""
+        if path.parent == self.files and not path.is_symlink():
+            return True
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.files))
 
     def checked(self, artifact: LocalArtifact) -> LocalArtifact:
         """Return a ready artifact whose size and hash are those of its file, hashing again if it was edited."""
@@ -170,11 +178,20 @@ class ArtifactStore:
 
     def place(self, artifact: LocalArtifact, part: Path, digest: str) -> LocalArtifact:
         """Make a complete part visible under a free name; the record says where before it is there."""
+        # One at a time: of two that choose a name at once, a killed one would be recorded under the other's file.
+        handle = os.open(self._store.hidden / "names.lock", os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
+        try:
+            with locked(handle):
+                return self._placed(artifact, part, digest)
+        finally:
+            os.close(handle)
+
+    def _placed(self, artifact: LocalArtifact, part: Path, digest: str) -> LocalArtifact:
         found = part.stat()
         fallback = artifact.id + (mimetypes.guess_extension(artifact.mime_type or "") or "")
         for name in candidates(safe_name(artifact.name, fallback)):
             target = self.files / name
-            if os.path.lexists(target):
+            if os.path.lexists(target) or self._claimed(f"artifacts/{name}", artifact.id):
                 continue
             ready = replace(
                 artifact,
@@ -193,6 +210,11 @@ class ArtifactStore:
             sync_directory(self.files)
             return ready
         raise AssertionError("names never end")
+
+    def _claimed(self, path: str, id: str) -> bool:
+        """Whether another record says that its file is, or is about to be, at a path."""
+        query = "SELECT 1 FROM artifacts WHERE path = ? AND id <> ? LIMIT 1"
+        return bool(self.read(lambda c: c.execute(query, (path, id)).fetchall()))
 
     def part(self, id: str) -> Path:
         """Return where the bytes of an unfinished upload are."""
@@ -235,7 +257,8 @@ class ArtifactStore:
             (
                 id,
                 artifact.name,
-                artifact.status,
+                # Bytes may have come before this record was written again, or this index was made.
+                "partial" if artifact.status == "pending" and self.uploads.offset(id) else artifact.status,
                 artifact.size,
                 artifact.mime_type,
                 artifact.policy,

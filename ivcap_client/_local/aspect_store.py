@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._io.files import read_own
 from . import times
 from .aspect_rows import COLUMNS, AspectRow, derived, insert, record_of, row_of
 from .identity import ACCOUNT, POLICY_ASPECT, new_uuid, urn, uuid_of
@@ -184,7 +185,7 @@ class AspectStore:
         connection.execute("DELETE FROM aspects WHERE id = ?", (id,))
         if row and row[0]:
             try:
-                record = json.loads(self.mirror.path(row[0]).read_bytes())
+                record = json.loads(read_own(self.mirror.path(row[0])))
                 self.apply(connection, row[0], record)
             except (OSError, ValueError, KeyError, TypeError):
                 return  # not readable: the comparison of the directory reports it under its own name
@@ -244,7 +245,7 @@ class AspectStore:
 
     def _close(self, id: str, at: int, *, durable: bool = True) -> None:
         try:
-            record = json.loads(self.mirror.path(id).read_bytes())
+            record = json.loads(read_own(self.mirror.path(id)))
         except FileNotFoundError:
             return  # removed by hand meanwhile
         record["valid_to"] = times.rfc3339(at)

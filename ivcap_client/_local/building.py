@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from ivcap_client._io.files import try_lock
+from ivcap_client._io.files import NO_LINK, try_lock
 
 from . import tables
 
@@ -37,7 +37,7 @@ AGAIN = 3.0
 @contextlib.contextmanager
 def only_one(index: Path) -> Iterator[None]:
     """Be the only process that opens or makes an index; who has to wait for another one says for what."""
-    handle = os.open(index.with_name(index.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(index.with_name(index.name + ".lock"), os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
     try:
         next_line = time.monotonic() + QUIET
         while not try_lock(handle):
@@ -149,4 +149,8 @@ class Told:
         if self._lock is None:
             return
         with contextlib.suppress(OSError):  # a full disk; it is only for those who wait
-            self._lock.write_text(text, encoding="ascii")
+            handle = os.open(self._lock, os.O_WRONLY | os.O_TRUNC | NO_LINK)
+            try:
+                os.write(handle, text.encode("ascii", "replace"))
+            finally:
+                os.close(handle)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from .._io.files import NO_LINK
 from .building import transaction
 from .index import Connection
 from .mirror import FILE, Mirror, Record, changed_at
@@ -92,7 +93,7 @@ def _read(mirror: Mirror, ids: list[str]) -> list[_Read]:
     base = f"{mirror.directory}{os.sep}"
     for id in ids:
         try:
-            handle = os.open(f"{base}{id}.json", os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            handle = os.open(f"{base}{id}.json", os.O_RDONLY | NO_LINK | getattr(os, "O_BINARY", 0))
         except FileNotFoundError:
             continue
         except OSError as problem:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from types import FrameType
 
 _SET_DEATH_SIGNAL, _SET_SUBREAPER = 1, 36
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 KEPT = 1
 """Old log files kept beside the current one, as `<name>.1`."""
@@ -197,7 +198,7 @@ def _append(log: str, chunk: bytes, most: int) -> None:
                 _move_aside(log)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(log), exist_ok=True)
-        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK, 0o600)
         try:
             _mark(log, os.lseek(handle, 0, os.SEEK_END))
             os.write(handle, chunk)
@@ -224,7 +225,7 @@ def _mark(log: str, offset: int) -> None:
     if 0 <= now - _last_mark < MARKED:
         return
     _last_mark = now
-    handle = os.open(f"{log}.times", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    handle = os.open(f"{log}.times", os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK, 0o600)
     try:
         os.write(handle, b"%d %d\n" % (now, offset))
     finally:

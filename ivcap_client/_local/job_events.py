@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._io.files import locked, write_all
+from .._io.files import NO_LINK, locked, read_own, write_all
 from . import times
 from .identity import new_uuid
 
@@ -32,7 +32,7 @@ class EventLog:
     def append(self, job: LocalJob, type: str, schema: str, data: object) -> Event:
         """Number an event and write it as one line; several writers do not get the same number."""
         handle = os.open(
-            self._directory / f"{job.id}.events", os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644
+            self._directory / f"{job.id}.events", os.O_RDWR | os.O_CREAT | NO_LINK | getattr(os, "O_BINARY", 0), 0o644
         )
         try:
             with locked(handle):
@@ -62,7 +62,7 @@ class EventLog:
     def read(self, id: str, after: str | None) -> list[Event]:
         """Return the events of a job whose number is greater than `after`, in order."""
         try:
-            data = (self._directory / f"{id}.events").read_bytes()
+            data = read_own(self._directory / f"{id}.events")
         except FileNotFoundError:
             return []
         past = int(after) if after and after.isdecimal() else 0

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._io.files import read_own
 from . import times
 from .aspect_rows import AspectRow, derived
 from .identity import SCHEMA_JOB, SCHEMA_JOB_RESULT, SCHEMA_USED, derived_uuid
@@ -107,7 +108,7 @@ def _result(job: LocalJob, path: Path) -> list[AspectRow]:
         content["size"] = size
         if (0 < size <= MOST_RESULT and "json" in job.result_content_type) or "vnd.ivcap" in job.result_content_type:
             try:
-                value = json.loads(path.read_bytes())
+                value = json.loads(read_own(path))
             except (OSError, ValueError):
                 value = None
             if value is not None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._core.messages import Source
-from .._io.files import write_temp
+from .._io.files import read_own, write_temp
 from . import times
 from .aspect_rows import insert
 from .identity import SCHEMA_JOB_STATUS, new_uuid, urn, uuid_of
@@ -150,7 +150,7 @@ class JobStore:
         Raises:
             FileNotFoundError: Somebody removed it.
         """
-        return self._path(job.id, "request").read_bytes()
+        return read_own(self._path(job.id, "request"))
 
     def result_body(self, job: LocalJob) -> tuple[str, bytes] | None:
         """Return media type and bytes of the result, wherever it is kept; `None` if there is none."""
@@ -160,7 +160,7 @@ class JobStore:
             artifact = self._store.artifacts.find(job.result_urn)
             path = None if artifact is None else self._store.artifacts.data(artifact)
             return None if path is None else (job.result_content_type, path.read_bytes())
-        return job.result_content_type, self._path(job.id, "result").read_bytes()
+        return job.result_content_type, read_own(self._path(job.id, "result"))
 
     def start(self, job: LocalJob) -> LocalJob:
         """Record, durably, that the job is about to run. A job that has ended stays as it is."""

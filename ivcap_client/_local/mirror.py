@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from .._io.files import sync_directory, write_temp
+from .._io.files import read_own, sync_directory, write_temp
 from .index import BUSY, Connection, Index
 
 T = TypeVar("T")
@@ -281,7 +281,7 @@ class Mirror:
         path = self.path(id)
         try:
             found = path.stat()
-            record = json.loads(path.read_bytes())
+            record = json.loads(read_own(path))
             if not isinstance(record, dict):
                 raise ValueError("it holds no JSON object")
             self.rows.apply(connection, id, record)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import shlex
@@ -13,26 +12,18 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from . import sealing
 from .identity import ACCOUNT
+from .sealing import BadSpec as BadSpec
+from .sealing import sources as sources
 
 DEADLINE = 3600.0
 """Seconds a job may run when its service names no deadline."""
-
-MOST_HASHED = 2000
-"""Files of a project directory that are hashed; a larger one is refused, since its hash would not say what runs."""
-
-_SUFFIXES = {".py", ".toml", ".txt", ".json", ".yaml", ".yml", ".cfg", ".ini", ".lock", ".sh"}
-_SKIPPED = {"__pycache__", "node_modules", "venv", "env", "build", "dist", "ivcap-artifacts"}
-
 
 log = logging.getLogger(__name__)
 
 _seen: dict[str, tuple[object, ServiceSpec]] = {}
 """By digest: what the files of a spec looked like, and what was read from them."""
-
-
-class BadSpec(ValueError):
-    """A service that cannot be meant: the message names the option or file and what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,53 +195,7 @@ def from_toml(path: Path) -> ServiceSpec:
 
 def sealed(spec: ServiceSpec) -> ServiceSpec:
     """The same spec with the hash of what it means at this moment."""
-    digest = hashlib.sha256()
-    needs = spec.requirements
-    for part in (
-        *spec.command,
-        "|",
-        spec.kind,
-        spec.cwd or "",
-        *(f"{k}={v}" for k, v in sorted(spec.env.items())),
-        "|",
-        *(f"secret {name}" for name in sorted(spec.secrets)),
-    ):
-        digest.update(part.encode() + b"\0")
-    if needs is not None:
-        digest.update("\0".join((needs.python, *needs.dependencies)).encode())
-    for path in sources(spec):
-        digest.update(str(path).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return replace(spec, digest=digest.hexdigest())
-
-
-def sources(spec: ServiceSpec) -> list[Path]:
-    """Files whose content decides what the service does: its description, the files its command names, its project."""
-    found: dict[Path, None] = {}
-    here = Path(spec.cwd) if spec.cwd else Path.cwd()
-    for word in (spec.source, *spec.command):
-        path = Path(word) if "\0" not in word and len(word) < 4096 else None
-        path = path if path is None or path.is_absolute() else here / path
-        if path is not None and path.is_file() and path.stat().st_size < 16 * 2**20:
-            found[path] = None
-    if Path(spec.source).is_dir():
-        found.update(dict.fromkeys(_project_files(Path(spec.source))))
-    return list(found)
-
-
-def _project_files(root: Path) -> list[Path]:
-    found: list[Path] = []
-    stack = [root]
-    while stack:
-        for item in sorted(stack.pop().iterdir()):
-            if item.name.startswith(".") or item.name in _SKIPPED or item.is_symlink():
-                continue
-            if item.is_dir():
-                stack.append(item)
-            elif item.suffix in _SUFFIXES:
-                found.append(item)
-            if len(found) > MOST_HASHED:
-                raise BadSpec(f"{root}: more than {MOST_HASHED} source files; name the directory of the service itself")
-    return sorted(found)
+    return replace(spec, digest=sealing.digest(spec))
 
 
 def refreshed(spec: ServiceSpec) -> ServiceSpec:

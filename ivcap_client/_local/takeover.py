@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ivcap_client._io.files import try_lock
+from ivcap_client._io.files import NO_LINK, try_lock
 
 from . import launch
 from .limits import Limits
@@ -28,7 +28,8 @@ async def take_lock(base_dir: Path, limits: Limits, *, foreground: bool, say: Ca
     """
     from .runner import RunnerError
 
-    handle = os.open(base_dir / ".ivcap" / "runner.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | NO_LINK
+    handle = os.open(base_dir / ".ivcap" / "runner.lock", flags, 0o600)
     asked, started = False, time.monotonic()
     limit = limits.handover if foreground else limits.spawn
     try:

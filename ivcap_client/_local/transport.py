@@ -17,6 +17,8 @@ from ivcap_client._core.job_output import JobOutput
 from ivcap_client._core.messages import BlockingBody, Body, Request, Response
 from ivcap_client.exception import ConfigError, NotConnected, ServerError
 
+from .identity import uuid_of
+
 if TYPE_CHECKING:
     from ivcap_client._io.http import HttpTransport
 
@@ -72,8 +74,11 @@ class LocalTransport:
 
     def path_of(self, artifact: str) -> Path | None:
         """Where an artifact's file lies; `None` while it has none."""
-        found = self.platform.store.artifacts.find(artifact)
-        return None if found is None else self.platform.store.artifacts.data(found)
+        store = self.platform.store.artifacts
+        id = uuid_of(artifact, "artifact")
+        # What its record says is enough: a list asks this of each of its items.
+        found = store.find(artifact) if id is None else store.record(id)
+        return None if found is None else store.data(found)
 
     def job_output(self, job: str, most: int) -> JobOutput | None:
         """What the tool printed while a job ran; `None` where that is not known, or there is no such job."""

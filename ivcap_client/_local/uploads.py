@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .._core.messages import Source
-from .._io.files import PIECE, locked, pieces, write_all
+from .._io.files import NO_LINK, PIECE, locked, pieces, read_own, write_all
 
 if TYPE_CHECKING:
     from .artifact_record import LocalArtifact
@@ -100,7 +100,7 @@ class Uploads:
         """
         artifact = self._known(id)
         part = self._artifacts.part(id)
-        handle = os.open(part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+        handle = os.open(part, os.O_RDWR | os.O_CREAT | NO_LINK | getattr(os, "O_BINARY", 0), 0o644)
         try:
             with locked(handle):
                 end = os.fstat(handle).st_size
@@ -150,7 +150,7 @@ class Uploads:
             OSError: It cannot be moved into place; it can be completed later.
         """
         part = self._artifacts.part(id)
-        handle = os.open(part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+        handle = os.open(part, os.O_RDWR | os.O_CREAT | NO_LINK | getattr(os, "O_BINARY", 0), 0o644)
         try:
             with locked(handle):
                 artifact = self._known(id)
@@ -240,7 +240,7 @@ class Uploads:
 
     def _checkpoint(self, id: str) -> tuple[int, str]:
         try:
-            mark, wanted = json.loads(self._artifacts.part(id).with_suffix(".hash").read_text())
+            mark, wanted = json.loads(read_own(self._artifacts.part(id).with_suffix(".hash")))
             return int(mark), str(wanted)
         except (OSError, ValueError, TypeError):
             return -1, ""

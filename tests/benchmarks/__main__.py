@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks import rows_aspects, rows_bytes, rows_calls, rows_catalog, rows_http, rows_import
+from tests.benchmarks import rows_aspects, rows_bytes, rows_calls, rows_catalog, rows_http, rows_import, rows_scale
 from tests.benchmarks.bench import ROOT, Bench
 from tests.benchmarks.figures import Figure
 
@@ -31,6 +31,7 @@ ROWS: dict[str, Callable[[Bench], list[Figure]]] = {
     "transfers": rows_bytes.transfers,
     "finding": rows_aspects.finding,
     "writing": rows_aspects.writing,
+    "scale": rows_scale.scale,
 }
 
 
