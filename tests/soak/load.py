@@ -21,7 +21,7 @@ MOST_GROWTH = 10
 
 
 async def load(soak: Soak) -> None:
-    """Each caller's minute: two jobs of 0.2 s, a search, a list, a look at the newest job."""
+    """Each caller's minute: two jobs of 0.2 s, a search, two lists."""
     users, minutes = max(5, round(USERS * min(1.0, soak.scale * 2))), MINUTES * soak.scale
     folder, port = soak.fresh("deployment"), free_port()
     platform = deployment.started(folder, port)
@@ -66,7 +66,6 @@ async def _watch(found: Server, memory: list[float]) -> None:
 
 
 async def _person(one: Access, until: float, took: dict[str, list[float]], errors: list[str]) -> None:
-    job = None
     while time.monotonic() < until:
         # Five calls at moments of this minute, as people make them: not in step with the others.
         minute = min(until, time.monotonic() + 60) - time.monotonic()
@@ -77,17 +76,15 @@ async def _person(one: Access, until: float, took: dict[str, list[float]], error
             asked: tuple[str, Any] = {
                 0: ("waiting", {"seconds": 0.2 + next(_ALIKE) * 1e-6}),
                 1: ("search_services", {"query": "wait for something"}),
-                2: ("get_job", {"job": job}) if job else ("list_jobs", {}),
+                2: ("list_jobs", {}),
                 3: ("waiting", {"seconds": 0.2 + next(_ALIKE) * 1e-6}),
                 4: ("list_jobs", {"limit": 5}),
             }[number % CALLS]
             start = time.monotonic()
             try:
-                told = await call(one, number + 1, asked[0], **asked[1])
+                await call(one, number + 1, asked[0], **asked[1])
             except Exception as problem:
                 errors.append(f"{asked[0]}: {problem!r}")
             else:
                 took.setdefault(asked[0], []).append(time.monotonic() - start)
-                if asked[0] == "list_jobs" and told.get("jobs"):
-                    job = told["jobs"][0]["job"]
         await asyncio.sleep(max(0.0, began + minute - time.monotonic()))
