@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Many tests wait for processes, so more of them than cores go on at once.
 WORKERS ?= 4
 
-.PHONY: demo test lint format interop conformance bench soak fuzz audit sbom bundle docs lock clean build
+.PHONY: demo test lint format interop conformance bench soak fuzz crash audit sbom bundle docs lock clean build
 
 demo: $(READY)
 	$(BIN)/ivcap-mcp demo --out build/demo
@@ -41,10 +41,10 @@ soak: $(READY)
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz $(FUZZ)
 
-# The recorded sessions are held against what the commands say today; that runs long ones, so it is no part of `make test`.
 crash: $(READY)
 	$(BIN)/python -m tests.crash $(CRASH)
 
+# The recorded sessions are held against what the commands say today; that runs long ones, so it is no part of `make test`.
 docs: $(READY) build/docs-venv/.ready
 	$(BIN)/python -m pytest tests/docs/test_recordings.py
 	build/docs-venv/bin/mkdocs build --strict --site-dir build/site
@@ -53,13 +53,13 @@ build: $(READY)
 	$(BIN)/uv build --out-dir build/dist
 
 bundle: $(READY)
-	$(BIN)/python -m release.bundle
+	PYTHONPATH=.ci $(BIN)/python -m release.bundle
 
 sbom: $(READY)
-	$(BIN)/python -m release.sbom
+	PYTHONPATH=.ci $(BIN)/python -m release.sbom
 
 audit: $(READY)
-	$(BIN)/python -m release.audit $(AUDIT)
+	PYTHONPATH=.ci $(BIN)/python -m release.audit $(AUDIT)
 
 # Floors are in pyproject.toml; what is tested is in the lock files.
 lock: $(READY)

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.lock", "docs/requirements.lock")
 SERVICES = ("pypi", "osv")
 NOBODY = "no advisory service could be asked about all of it; this is no sign that it is clean"

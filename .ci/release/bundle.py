@@ -17,7 +17,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ABOUT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 START = "from ivcap_mcp.__main__ import main\n\nmain()\n"
 CHANGED = (1980, 1, 1, 0, 0, 0)
