@@ -245,7 +245,11 @@ class Service(Handle[ServiceRecord]):
 
     async def run_async(self, data: object, timeout: float | None = 60) -> Any:
         """`run` for async code."""
-        return (await (await self.submit_async(data)).wait_async(timeout=timeout)).value()
+        return await (await (await self.submit_async(data)).wait_async(timeout=timeout)).value_async()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The model is a class that no module holds: whoever unpickles makes it again.
+        return {name: value for name, value in self.__dict__.items() if name != "_model"}
 
     async def _order(self, port: Port, data: object, timeout: float | None, order: str | None, key: str | None) -> Job:
         body = request_body(data)
