@@ -11,6 +11,7 @@ from ivcap_client._core import following, jobs
 from ivcap_client._core.events import Event
 from ivcap_client._core.jobs import JOB_SCHEMA, JobRecord
 from ivcap_client._core.messages import Response
+from ivcap_client._core.patience import patience
 from ivcap_client._core.port import Port, run
 from ivcap_client.events import EventStream
 from ivcap_client.exception import JobFailed, JobTimeout
@@ -114,6 +115,7 @@ class Job(JobFacts):
         Raises:
             JobTimeout: The time was over first. The job runs on.
         """
+        timeout = patience(timeout)
         with self._named():
             return self._waited(run(self._wait(self._port, timeout, on_progress)), timeout)
 
@@ -121,12 +123,13 @@ class Job(JobFacts):
         self, *, timeout: float | None = None, on_progress: Callable[[Event], None] | None = None
     ) -> Job:
         """`wait` for async code."""
+        timeout = patience(timeout)
         with self._named():
             return self._waited(await self._wait(self._async_port, timeout, on_progress), timeout)
 
     async def wait_for_finished_async(self, max_wait_time: float | None = None, poll_interval: float = 5.0) -> Job:
         """`wait_async` under its documented name; `poll_interval` is not needed, since events are followed."""
-        return await self.wait_async(timeout=max_wait_time)
+        return await self.wait_async(timeout=patience(max_wait_time, "max_wait_time"))
 
     def value(self) -> Any:
         """The result of a job that succeeded; bytes, which the platform keeps as an artifact, are fetched.
@@ -167,7 +170,7 @@ class Job(JobFacts):
             after: Position (`Event.seq`) after which to begin.
             timeout: Seconds; then `IvcapTimeout` is raised.
         """
-        return EventStream(self, after, timeout)
+        return EventStream(self, after, patience(timeout))
 
     def cancel(self) -> Job:
         """End it, where the platform can.
