@@ -219,6 +219,8 @@ class ArtifactBytes(Handle[ArtifactRecord]):
 
     async def _file(self, port: Port, path: Target | None, chunk_size: int, progress: Progress | None) -> Path:
         where = None if path is None else Path(path)
+        if where is not None and await port.offload(where.is_dir):
+            raise InvalidInput(f"could not download artifact: {where} is a directory: name a file in it")
         record = await self._described(port)
         return await downloads.to_file(port, record, where, piece_size=_piece(chunk_size), progress=progress)
 

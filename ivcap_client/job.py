@@ -11,6 +11,7 @@ from ivcap_client._core import following, jobs
 from ivcap_client._core.events import Event
 from ivcap_client._core.jobs import JOB_SCHEMA, JobRecord
 from ivcap_client._core.messages import Response
+from ivcap_client._core.patience import patience
 from ivcap_client._core.port import Port, run
 from ivcap_client.events import EventStream
 from ivcap_client.exception import JobFailed, JobTimeout
@@ -87,13 +88,13 @@ class Job(JobFacts):
         Fetched where it is not here yet, as the documented contract has it; `None` while the job runs.
         """
         if not self._record.has_result:
-            self.refresh()
+            self._seen(run(self._read_whole(self._port)))
         return self._record.result
 
     async def result_async(self) -> Any:
         """`result` for async code."""
         if not self._record.has_result:
-            await self.refresh_async()
+            self._seen(await self._read_whole(self._async_port))
         return self._record.result
 
     def refresh(self) -> Job:
@@ -114,6 +115,7 @@ class Job(JobFacts):
         Raises:
             JobTimeout: The time was over first. The job runs on.
         """
+        timeout = patience(timeout)
         with self._named():
             return self._waited(run(self._wait(self._port, timeout, on_progress)), timeout)
 
@@ -121,22 +123,35 @@ class Job(JobFacts):
         self, *, timeout: float | None = None, on_progress: Callable[[Event], None] | None = None
     ) -> Job:
         """`wait` for async code."""
+        timeout = patience(timeout)
         with self._named():
             return self._waited(await self._wait(self._async_port, timeout, on_progress), timeout)
 
     async def wait_for_finished_async(self, max_wait_time: float | None = None, poll_interval: float = 5.0) -> Job:
         """`wait_async` under its documented name; `poll_interval` is not needed, since events are followed."""
-        return await self.wait_async(timeout=max_wait_time)
+        return await self.wait_async(timeout=patience(max_wait_time, "max_wait_time"))
 
     def value(self) -> Any:
-        """The result of a job that succeeded.
+        """The result of a job that succeeded; bytes, which the platform keeps as an artifact, are fetched.
 
         Raises:
             JobFailed: It ended otherwise; the message says why.
         """
+        self._succeeded()
+        return self.result if self._is_apart else self._record.result
+
+    async def value_async(self) -> Any:
+        """`value` for async code."""
+        self._succeeded()
+        return await self.result_async() if self._is_apart else self._record.result
+
+    @property
+    def _is_apart(self) -> bool:
+        return not self._record.has_result and self._record.result_content_urn is not None
+
+    def _succeeded(self) -> None:
         if self._record.status != "succeeded":
             raise JobFailed(self, f"job {self.urn} ended as {self._record.status}: {jobs.failure(self._record)}")
-        return self._record.result
 
     def output(self) -> bytes | None:
         """The result as the service reported it, undecoded; `None`: it has none, or none yet."""
@@ -155,7 +170,7 @@ class Job(JobFacts):
             after: Position (`Event.seq`) after which to begin.
             timeout: Seconds; then `IvcapTimeout` is raised.
         """
-        return EventStream(self, after, timeout)
+        return EventStream(self, after, patience(timeout))
 
     def cancel(self) -> Job:
         """End it, where the platform can.
@@ -181,6 +196,9 @@ class Job(JobFacts):
         if self._record.service:
             return await jobs.read(port, self._record.service, self.id)
         return await jobs.find(port, self.id)
+
+    async def _read_whole(self, port: Port) -> JobRecord:
+        return await jobs.with_output(port, await self._read(port))
 
     async def _wait(self, port: Port, timeout: float | None, tell: Callable[[Event], None] | None) -> JobRecord:
         if self._record.ended and self._record.has_result:

@@ -58,7 +58,7 @@ class LocalIVCAP(IVCAP):
         **ignored: Any,
     ) -> None:
         # `IVCAP(…)` may turn out to be this class, and Python then passes on what it was given.
-        unknown = set(ignored) - {"auth", "timeout", "headers", "verify", "proxy", "retry", "foreign_data"}
+        unknown = set(ignored) - {"auth", "timeout", "headers", "verify", "proxy", "retry", "foreign_data", "observer"}
         if unknown:
             raise TypeError(f"LocalIVCAP() got an unexpected keyword argument {unknown.pop()!r}")
         chosen = base_dir or os.environ.get("IVCAP_LOCAL_DIR") or DEFAULT_DIR

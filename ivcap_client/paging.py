@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from operator import index
+from typing import Any, Generic, SupportsIndex, TypeVar
 
 from ivcap_client._core.pages import MOST_ON_A_PAGE, Page
 from ivcap_client._core.port import Port, run
@@ -30,8 +31,8 @@ class Pager(Generic[T]):
         limit: int | None,
         cursor: str | None = None,
     ) -> None:
-        if limit is not None and limit < 0:
-            raise InvalidInput(f"limit: a number from 0 on, or None for all, is wanted; {limit} was given")
+        if limit is not None and (not isinstance(limit, SupportsIndex) or index(limit) < 0):
+            raise InvalidInput(f"limit: a whole number from 0 on, or None for all, is wanted; {limit!r} was given")
         self._port, self._async_port = ports
         self._fetch, self._wrap, self._left = fetch, wrap, limit
         self._waiting: deque[Any] = deque()

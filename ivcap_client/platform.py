@@ -170,6 +170,7 @@ def serve_platform(
                 foreground=True,
                 token=token,
                 trust_directory=trust_services,
+                offline=offline,
                 on_ready=ready,
                 say=say,
             )

@@ -10,6 +10,7 @@ from typing import Any
 import ivcap_client
 from ivcap_client._core import jobs, services
 from ivcap_client._core.inputs import request_body
+from ivcap_client._core.patience import patience
 from ivcap_client._core.port import Port, run
 from ivcap_client._core.services import SERVICE_SCHEMA, TOOL_SCHEMA, ServiceRecord, service_record
 from ivcap_client.exception import JobTimeout, ResourceNotFound
@@ -201,6 +202,7 @@ class Service(Handle[ServiceRecord]):
             InvalidInput: The request cannot be written as a JSON object.
             IvcapError: The platform refused it, or no answer came. It is never sent twice.
         """
+        timeout = patience(timeout)
         until = None if timeout is None else self._port.now() + timeout
         job = run(self._order(self._port, data, timeout, order, key))
         if timeout == 0 or job.ended:
@@ -222,11 +224,13 @@ class Service(Handle[ServiceRecord]):
         Raises:
             JobTimeout: `max_wait_time` seconds were over first; the error carries the job, which runs on.
         """
+        timeout = patience(max_wait_time, "max_wait_time")
         job = await self.submit_async(data)
-        return await job.wait_async(timeout=max_wait_time)
+        return await job.wait_async(timeout=timeout)
 
     async def _ordered_async(self, data: object, timeout: float | None) -> Job:
         """`request_job` for async code, with its `timeout`; the documented twin has another signature."""
+        timeout = patience(timeout)
         until = None if timeout is None else self._async_port.now() + timeout
         job = await self._order(self._async_port, data, timeout, None, None)
         try:
@@ -241,11 +245,17 @@ class Service(Handle[ServiceRecord]):
             JobFailed: It did not succeed.
             JobTimeout: It had not ended after `timeout` seconds; it runs on.
         """
+        timeout = patience(timeout)
         return self.request_job(data).wait(timeout=timeout).value()
 
     async def run_async(self, data: object, timeout: float | None = 60) -> Any:
         """`run` for async code."""
-        return (await (await self.submit_async(data)).wait_async(timeout=timeout)).value()
+        timeout = patience(timeout)
+        return await (await (await self.submit_async(data)).wait_async(timeout=timeout)).value_async()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The model is a class that no module holds: whoever unpickles makes it again.
+        return {name: value for name, value in self.__dict__.items() if name != "_model"}
 
     async def _order(self, port: Port, data: object, timeout: float | None, order: str | None, key: str | None) -> Job:
         body = request_body(data)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ivcap_client._core.call import call
@@ -32,7 +31,7 @@ class AspectRecord(NamedTuple):  # a tuple, because lists of local aspects spend
     replaces: str | None = None
     policy: str | None = None
     account: str | None = None
-    raw: Mapping[str, Any] = MappingProxyType({})
+    raw: Mapping[str, Any] = {}  # not a mapping proxy, which cannot be pickled
 
     def __repr__(self) -> str:
         told = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields[:-1], self, strict=False))

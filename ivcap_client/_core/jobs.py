@@ -188,6 +188,14 @@ async def output(port: Port, service: str, job: str) -> tuple[str, bytes] | None
     return (kind, reply.body) if reply.status == 200 else None
 
 
+async def with_output(port: Port, record: JobRecord) -> JobRecord:
+    """The same with its result, also where the platform keeps that as an artifact, as it does with bytes."""
+    if record.has_result or record.status != "succeeded" or not record.service or not record.result_content_urn:
+        return record
+    found = await output(port, record.service, record.id)
+    return record if found is None else replace(record, result=content(*found), has_result=True)
+
+
 async def service_of(port: Port, job: str) -> str:
     """Which service a job belongs to, from its `job.2` aspect: a job is read below its service.
 

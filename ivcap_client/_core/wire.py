@@ -112,6 +112,8 @@ def moment(text: str) -> datetime | None:
 
 def instant(value: datetime) -> str:
     """A moment as it is sent. A value without a zone is taken as UTC, as the platform does."""
+    if not isinstance(value, datetime):
+        raise InvalidInput(f"at_time: a datetime is wanted, {value!r} was given")
     value = value if value.tzinfo else value.replace(tzinfo=UTC)
     return value.isoformat()
 

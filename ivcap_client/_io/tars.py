@@ -52,6 +52,9 @@ def checked(members: Iterable[TarMember]) -> list[TarMember] | Iterable[TarMembe
     if not isinstance(members, list | tuple):
         return members
     for member in members:
+        if not isinstance(member, TarMember):
+            kind = type(member).__name__
+            raise InvalidInput(f"could not upload artifact: members: TarMember objects are wanted, {kind} was given")
         if member.file_path is not None and not os.path.isfile(member.file_path):
             raise InvalidInput(f"could not upload artifact: {os.fspath(member.file_path)} is not a file")
     return members

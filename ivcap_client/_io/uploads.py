@@ -77,8 +77,17 @@ async def upload(port: Port, asked: Upload) -> ArtifactRecord:
     if (asked.file_path is None) == (asked.io_stream is None):
         raise InvalidInput(f"could not {tus.WHAT}: give either file_path or io_stream")
     if asked.io_stream is not None:
+        if not hasattr(asked.io_stream, "read"):
+            kind = type(asked.io_stream).__name__
+            raise InvalidInput(
+                f"could not {tus.WHAT}: io_stream: a binary stream is wanted, {kind} was given: "
+                "io.BytesIO makes one of bytes"
+            )
         return await _send(port, asked, asked.io_stream, asked.name)
-    path = Path(os.fspath(asked.file_path or ""))
+    if not isinstance(asked.file_path, str | os.PathLike):
+        kind = type(asked.file_path).__name__
+        raise InvalidInput(f"could not {tus.WHAT}: file_path: the path of a file is wanted, {kind} was given")
+    path = Path(asked.file_path)
     try:
         file = await port.offload(path.open, "rb")
     except OSError as error:

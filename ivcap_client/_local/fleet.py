@@ -44,6 +44,7 @@ class Fleet:
     def __init__(self, base_dir: Path, limits: Limits, *, on_end: Callable[[Tool, set[str]], None]) -> None:
         self.base_dir, self.limits = base_dir, limits
         self.port = 0
+        self.offline = False  # whether no environment may be built, whoever asks
         self.states: dict[str, ServiceState] = {}
         self.by_secret: dict[str, Tool] = {}
         self.working = 0  # starts and descriptions under way
@@ -184,7 +185,9 @@ class Fleet:
             self.states[spec.urn] = ServiceState(spec, "building", line)
             note(line)
 
-        return str(await asyncio.to_thread(environments.ensure, needs, offline=offline, progress=progress))
+        return str(
+            await asyncio.to_thread(environments.ensure, needs, offline=offline or self.offline, progress=progress)
+        )
 
     async def _described(self, tool: Tool, wanted: str) -> str:
         """The path of a tool's jobs; its description is taken and kept if there is none yet.

@@ -74,6 +74,7 @@ async def run_runner(
     on_ready: Callable[[Serving], None] | None = None,
     say: Callable[[str], None] | None = None,
     trust_directory: bool = False,
+    offline: bool = False,
 ) -> None:
     """Serve a base directory until told to stop, or, in the background, until nothing has run for a while.
 
@@ -88,6 +89,7 @@ async def run_runner(
         on_ready: Told once it answers.
         say: Told what is being waited for.
         trust_directory: The directory was named by the user, so its `services/*.toml` may run.
+        offline: Fetch packages for nobody, whoever asks.
 
     Raises:
         RunnerError: Why it cannot serve; also a setting in the environment that is no number.
@@ -104,7 +106,7 @@ async def run_runner(
     try:
         sockets = _bind(host, port)
         try:
-            runner = _Runner(base_dir, limits, services, trust_directory)
+            runner = _Runner(base_dir, limits, services, trust_directory, offline)
             await runner.serve(sockets, host=host, foreground=foreground, token=token, on_ready=on_ready)
         finally:
             for item in sockets:
@@ -153,7 +155,9 @@ class _Server(uvicorn.Server):
 class _Runner:
     """What one run of the runner holds together."""
 
-    def __init__(self, base_dir: Path, limits: Limits, services: Iterable[ServiceSpec], trust_directory: bool) -> None:
+    def __init__(
+        self, base_dir: Path, limits: Limits, services: Iterable[ServiceSpec], trust_directory: bool, offline: bool
+    ) -> None:
         self._base_dir, self._limits = base_dir, limits
         self._stop, self._drain = asyncio.Event(), False
         self._services, self._trusted = list(services), trust_directory
@@ -163,6 +167,7 @@ class _Runner:
         )
         self._store = self._platform.store
         self._dispatcher = Dispatcher(base_dir, self._store.jobs, limits, Changes())
+        self._dispatcher.fleet.offline = offline
 
     async def serve(
         self,

@@ -17,7 +17,7 @@ from typing import Any
 
 import anyio
 import mcp_types as t
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from ivcap_client.exception import ConfigError
@@ -48,7 +48,7 @@ def run(given: argparse.Namespace) -> int:
         sys.stderr.write(f"\nThe demo stopped: {error}\n")
         return 1
     except BaseExceptionGroup as group:
-        failed = _first(group)
+        failed = _first(group) or _server_ended(group, out)
         if failed is None:
             raise
         sys.stderr.write(f"\nThe demo stopped: {failed}\n")
@@ -197,6 +197,15 @@ def _first(group: BaseExceptionGroup[BaseException]) -> DemoFailed | None:
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]  # type: ignore[assignment]
     return found if isinstance(found, DemoFailed) else None
+
+
+def _server_ended(group: BaseExceptionGroup[BaseException], out: Path) -> DemoFailed | None:
+    """Why the server is gone, in its own last words; `None` if it is not."""
+    if group.subgroup(lambda error: isinstance(error, MCPError) and "closed" in str(error)) is None:
+        return None
+    words = (out / "server.log").read_text(encoding="utf-8", errors="replace").split("\n")
+    told = [line for line in words if line.strip()]
+    return DemoFailed(f"the server ended: {told[-1] if told else 'without a word'}")
 
 
 def _must(claim: bool, otherwise: str) -> None:

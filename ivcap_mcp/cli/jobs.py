@@ -77,7 +77,8 @@ def _show(job: Job, given: argparse.Namespace) -> int:
     }
     told = {name: value for name, value in told.items() if value is not None}
     if job.ended and record.status == "succeeded":
-        told["result"] = job.value()
+        apart = record.result_content_urn if record.result is None else None
+        told["result"] = {"artifact": apart, "content_type": record.result_content_type} if apart else record.result
     if given.json:
         print(json.dumps(told, ensure_ascii=False, indent=2, default=str))
         return 0

@@ -89,6 +89,32 @@ def test_errors_that_carry_a_job_travel(platform: Server) -> None:
         assert "had not ended after 3.0 s (it is executing)" in str(JobTimeout(job, 3.0))
 
 
+def test_handles_of_every_kind_travel(tmp_path: Path) -> None:
+    with LocalIVCAP(tmp_path) as local:
+        said = local.add_aspect("urn:example:site:1", {"depth": 12}, schema="urn:example:schema:depth.1")
+        kept = local.create_collection("urn:example:collection:1", "Sites")
+        listed = next(local.list_aspects(entity="urn:example:site:1"))
+        for handle in (said, listed, kept, kept.add_item("urn:example:site:1"), local.set_secret("key", "hush")):
+            again = pickle.loads(pickle.dumps(handle))
+            assert (type(again), again) == (type(handle), handle)
+        assert pickle.loads(pickle.dumps(said)).content["depth"] == 12
+
+
+def test_a_service_travels_also_after_its_request_was_looked_at(platform: Server) -> None:
+    def answer(asked: Asked) -> Reply:
+        parameters = b'{"id": "urn:ivcap:service:1", "name": "s", "parameters": [{"name": "n", "type": "int"}]}'
+        return Reply(body=b'{"items": [], "links": []}' if "/aspects" in asked.path else parameters)
+
+    platform.answer = answer
+    with client(platform) as ivcap:
+        for service in (ivcap.get_service("urn:ivcap:service:1"), ivcap.get_agent("urn:ivcap:service:1")):
+            assert service.request_model(n=3).model_dump()["n"] == 3
+            again = pickle.loads(pickle.dumps(service))
+            assert (type(again), again) == (type(service), service)
+            assert again.request_model(n=4).model_dump()["n"] == 4
+            again._ivcap.close()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_parent_and_child_of_a_fork_do_not_share_connections(platform: Server) -> None:
     with client(platform) as ivcap:

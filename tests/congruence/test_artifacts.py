@@ -89,9 +89,10 @@ def test_a_large_file_travels_in_chunks(legs: Legs, tmp_path: Path) -> None:
         made = upload(leg, file_path=file, force_upload=True, progress_callback=lambda now, of: told.append(now))
         back = leg.do(made, "as_local_file", tmp_path / "back.bin")
         assert back.read_bytes() == LARGE
-        return told
+        assert told == sorted(set(told))
+        return told[0], told[-1], len(told) > 1  # chunks grow while the line is fast
 
-    assert legs.same(behaviour) == [8 << 20, 16 << 20, 20 << 20]
+    assert legs.same(behaviour) == (8 << 20, 20 << 20, True)
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ calling("create_queue", lambda scene: scene.name, tell=lambda found: found.name[
 calling("get_queue", lambda scene: QUEUES["shared"], tell=lambda found: found.name)
 calling("delete_queue", lambda scene: QUEUES[scene.name])
 calling("enqueue_message", lambda scene: QUEUES["shared"], of({"n": 1}), tell=bool)
-calling("dequeue_messages", lambda scene: QUEUES[scene.name], tell=lambda found: [one.content for one in found])
+calling("dequeue_messages", lambda scene: QUEUES[scene.name], tell=len)
 listing("list_orders", lambda one: one.id)
 listing("list_packages", str)
 calling("remove_package", of("a:1"))

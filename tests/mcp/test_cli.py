@@ -233,11 +233,10 @@ def test_a_directory_that_cannot_be_used_is_told_at_once(tmp_path: Path) -> None
         ["call", "run_service", "--input", '{"service": "rehearsal", "input": {}}'],
     ):
         ran = ivcap_mcp(*arguments, *where, IVCAP_CACHE_DIR=str(tmp_path / "cache"))
-        assert ran.returncode == 1, ran.stderr
-        assert "service_failed: The service rehearsal could not be started: no local runner" in ran.stderr
-        assert str(tmp_path / "file") in ran.stderr
+        assert (ran.returncode, ran.stdout) == (2, ""), ran.stderr
+        assert f"{tmp_path / 'file'} is not a directory" in ran.stderr
     listed = ivcap_mcp("tools", *where, IVCAP_CACHE_DIR=str(tmp_path / "cache"))
-    assert "not published: rehearsal: failed: no local runner" in listed.stdout
+    assert (listed.returncode, listed.stdout) == (2, ""), listed.stderr
 
 
 def test_settings_are_read_from_a_named_file_and_only_those_of_ours(tmp_path: Path) -> None:

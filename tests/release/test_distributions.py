@@ -17,7 +17,7 @@ from release import bundle
 from tests.docs.pages import ROOT
 
 SHIPPED = ("ivcap_client", "ivcap_mcp")
-LEFT_OUT = (".ci", ".gitignore", ".github")
+LEFT_OUT = (".gitignore", ".github")
 
 
 def tracked() -> list[str]:

@@ -16,6 +16,7 @@ import pytest
 
 from ivcap_client._local import launch
 from ivcap_client._local.runner import RunnerError, Serving, run_runner
+from ivcap_client._local.specs import EnvironmentSpec
 from tests.local.running.desk import LONG, Desk, gone, secret_of, until
 
 
@@ -225,6 +226,14 @@ def test_a_preflight_is_answered_for_allowed_origins(client: Client) -> None:
     with client.open("OPTIONS", "/1/artifacts", **asked, Access_Control_Request_Headers="tus-resumable") as reply:
         assert reply.status == 204
         assert reply.headers["access-control-allow-headers"] == "tus-resumable"
+
+
+def test_an_offline_platform_builds_no_environment_whoever_orders_the_job(desk: Desk) -> None:
+    needs = EnvironmentSpec(dependencies=("no-such-package-anywhere",))
+    with serving(desk, offline=True):
+        job = desk.run(desk.service("needy", requirements=needs))
+        assert (job.status, "--offline forbids building it" in str(job.error_message)) == ("error", True)
+        assert desk.run(do="echo").status == "succeeded"
 
 
 def test_a_platform_with_a_token_asks_for_it(desk: Desk) -> None:
