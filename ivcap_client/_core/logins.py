@@ -13,6 +13,8 @@ from ivcap_client._core.device import Grant, Provider
 from ivcap_client._core.wire import plain
 
 VERSION = 1
+LATEST = 253402300800.0
+"""The year 10000, in seconds since 1970: a later end, or none that can be compared, is not known."""
 EARLY = 60.0
 """Seconds before its end at which a token is renewed; a tenth of its life where that is less."""
 
@@ -78,7 +80,7 @@ def _with(login: Login, grant: Grant, now: float) -> Login:
     who = claims(grant.id_token) or claims(grant.access_token)
     ends = claims(grant.access_token).get("exp")
     expires_at = None if grant.expires_in is None else now + grant.expires_in
-    if expires_at is None and isinstance(ends, (int, float)) and not isinstance(ends, bool):
+    if expires_at is None and isinstance(ends, (int, float)) and not isinstance(ends, bool) and ends < LATEST:
         expires_at = float(ends)
     told = {plain(key.removeprefix("ivcap/claims/")): _line(value) for key, value in who.items()}
     account = told.get("acc", "")

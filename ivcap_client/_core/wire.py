@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -63,9 +64,10 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             return None
         try:
-            return float(value)
+            found = float(value)
         except (ValueError, OverflowError):
             return None
+        return found if math.isfinite(found) else None
 
     def flag(self, name: str) -> bool | None:
         value = self.any(name)

@@ -124,8 +124,8 @@ def kept_logins(directory: Path) -> list[Login]:
     for path in directory.glob("*.json") if directory.is_dir() else ():
         try:
             login = logins.read(path.read_bytes())
-        except OSError:
-            continue  # another process signed out just now, or it is no file
-        if login is not None and LoginFile(directory, login.url).path == path:
-            found.append(login)
+            if login is not None and LoginFile(directory, login.url).path == path:
+                found.append(login)
+        except (OSError, ConfigError):
+            continue  # another process signed out just now, or it is no file, or names no platform
     return sorted(found, key=lambda login: login.url)

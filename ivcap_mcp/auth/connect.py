@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from ivcap_client.exception import ConfigError, IvcapError
+from ivcap_client.exception import IvcapError
 from ivcap_client.login import Login, SignIn, sign_in_async
 from ivcap_mcp.auth.desk import PATH
 from ivcap_mcp.auth.logins import SealedLogin
@@ -124,13 +124,19 @@ class Connect:
             try:
                 login = await begun.wait_async()
                 why = self._refusal(login, ticket)
-                if not why:
-                    await anyio.to_thread.run_sync(self._keeper(ticket.mark).save, login)
+                if why:  # for the page only: it names people
+                    log.warning("caller %s was not signed in: the login is of another e-mail address", ticket.mark)
+                else:
+                    await anyio.to_thread.run_sync(_kept, self._keeper(ticket.mark), login)
                     log.info("caller %s is signed in", ticket.mark)
-            except (IvcapError, ConfigError) as error:
+            except IvcapError as error:
                 why = str(error)
+                log.warning("caller %s was not signed in: %s", ticket.mark, why)
+            except Exception:
+                # It runs beside the servers of all callers, and must not end them.
+                why = "this server could not finish it; its operator finds the reason in its log"
+                log.exception("caller %s was not signed in", ticket.mark)
         if why:
-            log.warning("caller %s was not signed in: %s", ticket.mark, why)
             self._failed[ticket.mark, ticket.began] = why
             while len(self._failed) > MOST_WAITING:
                 self._failed.popitem(last=False)
@@ -156,12 +162,19 @@ class Connect:
             who = html.escape(login.email or login.name or "you")
             await _page(send, 200, "Connected", f"<p>As {who}. You can close this page, and go on where you were.</p>")
             return
+        whose = f"<b>{html.escape(ticket.name)}</b>"
         body = (
+            f"<p>This connects the AI assistant of {whose}. Go on only if you are {whose} and began this yourself.</p>"
             f'<p>Compare this code with what the next page shows:</p><p class="code">{html.escape(ticket.code)}</p>'
             f'<p><a class="go" rel="noreferrer" target="_blank" href="{html.escape(ticket.where)}">Go on at '
             f"{html.escape(_host(ticket.where))}</a></p><p>This page tells when it is done.</p>"
         )
         await _page(send, 200, "Sign in", body, refresh=LOOK)
+
+
+def _kept(keeper: SealedLogin, login: Login) -> None:
+    with keeper.lock():  # who is renewing the one before would write that again
+        keeper.save(login)
 
 
 async def _page(send: Send, status: int, title: str, body: str, refresh: int = 0) -> None:

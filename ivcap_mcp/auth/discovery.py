@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
 import httpx2
 
 MOST_BYTES = 512 * 1024
@@ -20,7 +21,11 @@ class Unavailable(Exception):
 
 def protected(url: str) -> bool:
     """Whether an address may be trusted for keys and tokens: https, or this machine."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # reading it is what finds a bad one
+    except ValueError:
+        return False
     if parts.scheme == "https":
         return bool(parts.hostname)
     return parts.scheme == "http" and is_loopback(parts.hostname or "")
@@ -52,16 +57,11 @@ async def document(
     if not protected(url):
         raise Unavailable(f"{host} is not asked: neither https nor this machine")
     try:
-        async with httpx2.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=not _near(url)) as http:
-            method = "GET" if form is None else "POST"
-            headers = {"accept": "application/json"} | ({"authorization": authorization} if authorization else {})
-            async with http.stream(method, url, data=form, headers=headers) as reply:
-                body = b""
-                async for piece in reply.aiter_bytes():
-                    body += piece
-                    if len(body) > MOST_BYTES:
-                        raise Unavailable(f"{host} answered with more than {MOST_BYTES} bytes")
-                status = reply.status_code
+        # The client's own limit counts from byte to byte: an answer that drips would be waited for without end.
+        with anyio.fail_after(timeout):
+            status, body = await _fetched(url, form, authorization, timeout)
+    except TimeoutError:
+        raise Unavailable(f"{host} did not answer within {timeout:g} s") from None
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
         raise Unavailable(f"{host} cannot be asked: {type(error).__name__}") from None
     try:
@@ -75,6 +75,23 @@ async def document(
         word = f" ({said[:60]})" if isinstance(said, str) and said.isidentifier() else ""
         raise Unavailable(f"{host} answered HTTP {status}{word}")
     return found
+
+
+async def _fetched(
+    url: str, form: Mapping[str, str] | None, authorization: str | None, timeout: float
+) -> tuple[int, bytes]:
+    method = "GET" if form is None else "POST"
+    headers = {"accept": "application/json"} | ({"authorization": authorization} if authorization else {})
+    async with (
+        httpx2.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=not _near(url)) as http,
+        http.stream(method, url, data=form, headers=headers) as reply,
+    ):
+        body = b""
+        async for piece in reply.aiter_bytes():
+            body += piece
+            if len(body) > MOST_BYTES:
+                raise Unavailable(f"{urlsplit(url).netloc} answered with more than {MOST_BYTES} bytes")
+        return reply.status_code, body
 
 
 async def metadata(issuer: str) -> Mapping[str, Any]:

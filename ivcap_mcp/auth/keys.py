@@ -87,12 +87,14 @@ class Keys:
             self._tried = time.monotonic()
             try:
                 told = (await self._fetch()).get("keys")
+                if not isinstance(told, list):
+                    raise Unavailable("its answer is no set of keys")
             except Unavailable as error:
                 if self._age() > self._stale:
                     self._keys = []
                 log.warning("the issuer's keys could not be fetched: %s", error)
                 return
-            self._keys = [key for one in (told if isinstance(told, list) else [])[:MOST_KEYS] if (key := _key(one))]
+            self._keys = [key for one in told[:MOST_KEYS] if (key := _key(one))]
             self._fetched = time.monotonic()
 
 

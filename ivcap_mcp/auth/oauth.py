@@ -6,6 +6,7 @@ is never passed on, unless the operator said that platform and server are one au
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ LEEWAY = 30.0
 """Seconds by which clocks may differ."""
 AGAIN = 5.0
 """Seconds after which to try again while the issuer cannot be asked."""
-TYPES = frozenset({None, "jwt", "at+jwt", "application/at+jwt"})
+TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +71,15 @@ class OAuthGate:
     async def caller(self, token: str) -> Caller:
         if not token:
             raise Refused(401, "an access token is needed")
+        algorithm, kid = _signed_how(token)
         try:
-            header = jwt.get_unverified_header(token) if len(token) <= LONGEST else {}
-        except jwt.PyJWTError:
-            header = {}
-        algorithm, kid = header.get("alg"), header.get("kid")
-        kind = header.get("typ")
-        if algorithm not in ALGORITHMS or (kind.lower() if isinstance(kind, str) else kind) not in TYPES:
-            raise _invalid("this is no signed JSON web token of a kind that is taken here")
-        try:
-            key = await self._keys.find(kid if isinstance(kid, str) else None, str(algorithm))
+            key = await self._keys.find(kid, algorithm)
         except Unavailable as error:
             # Not 401: a new login would not help.
             raise Refused(503, f"tokens cannot be checked now: {error}", retry_after=AGAIN) from None
         if key is None:
             raise _invalid("it is signed with a key that its issuer does not publish")
-        return self._admitted(token, self._claims(token, key.public, str(algorithm)))
+        return self._admitted(token, self._claims(token, key.public, algorithm))
 
     def challenge(self, refused: Refused) -> str:
         told = {"realm": "ivcap-mcp"}
@@ -133,7 +127,7 @@ class OAuthGate:
             raise _invalid(f"it is not of the issuer {self.rules.issuer}") from None
         except jwt.MissingRequiredClaimError as error:
             raise _invalid(f"it lacks the claim {error.claim}") from None
-        except (jwt.PyJWTError, ValueError, TypeError):
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             raise _invalid("its signature or its form is wrong") from None
 
     def _admitted(self, token: str, claims: dict[str, Any]) -> Caller:
@@ -146,13 +140,30 @@ class OAuthGate:
             raise Refused(403, f"the token lacks the scope {' '.join(missing)}", error="insufficient_scope")
         called = claims.get("email") or claims.get("preferred_username") or claims.get("name") or subject
         return Caller(
-            id="\n".join(("oauth", self.rules.issuer, subject, str(account or ""))),
+            id=json.dumps(["oauth", self.rules.issuer, subject, str(account or "")]),
             name=str(called)[:200],
             token=token,
             scopes=scopes,
             expires=float(claims.get("exp") or time.time()),
             claims=claims,
         )
+
+
+def _signed_how(token: str) -> tuple[str, str | None]:
+    """The algorithm and the id of the key, in the words of a header that anybody may have written.
+
+    Raises:
+        Refused: They are none that count.
+    """
+    try:
+        header: Mapping[str, Any] = jwt.get_unverified_header(token) if len(token) <= LONGEST else {}
+    except (jwt.PyJWTError, RecursionError):
+        header = {}
+    algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "jwt")
+    known = isinstance(algorithm, str) and algorithm in ALGORITHMS and isinstance(kind, str) and kind.lower() in TYPES
+    if not known:
+        raise _invalid("this is no signed JSON web token of a kind that is taken here")
+    return str(algorithm), kid if isinstance(kid, str) else None
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:

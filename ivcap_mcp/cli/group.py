@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -52,6 +52,11 @@ def told(given: argparse.Namespace) -> str:
     return f"{who}; {how[acts_as(given)]}"
 
 
+def public(given: argparse.Namespace) -> dict[str, str]:
+    """What clients are told of the address, where the operator says it is another than the one that is bound."""
+    return {"url": given.public_url} if given.public_url else {}
+
+
 def hosts(given: argparse.Namespace) -> list[str]:
     """Names under which the server may be addressed."""
     public = [_public_host(given.public_url)] if given.public_url else []
@@ -79,14 +84,14 @@ def app(
     door = group_app(
         _seats(given, connect, settings, secret, env),
         gate,
-        replace(settings, public_url=given.public_url or ""),
+        settings,
         secret=secret,
         hosts=hosts(given),
         stateless=given.stateless,
         limits=limits(given, RATE, AT_ONCE),
         other_accounts=given.allow_other_accounts,
     )
-    return door, entry | ({"url": given.public_url} if given.public_url else {})
+    return door, entry | public(given)
 
 
 def limits(given: argparse.Namespace, rate: float, at_once: int) -> Allowance:
@@ -119,7 +124,8 @@ def _gate(given: argparse.Namespace, env: dict[str, str]) -> tuple[Gate, dict[st
 
         file = TokenFile(given.tokens_file or default_file(env))
         if not file.entries():
-            raise ConfigError(f"{file.path} names nobody: make a token with `ivcap-mcp tokens add NAME`")
+            made = ["ivcap-mcp", "tokens", "add", *(["--tokens-file", str(file.path)] if given.tokens_file else [])]
+            raise ConfigError(f"{file.path} names nobody: make a token with `{shlex.join(made)} NAME`")
         return NamedTokenGate(file), {"headers": {"Authorization": "Bearer <the token of `ivcap-mcp tokens add`>"}}
     from ivcap_mcp.auth.oauth import OAuthGate, Rules
 
@@ -178,7 +184,12 @@ def _exchange(given: argparse.Namespace, env: dict[str, str]) -> Any:
 
 
 def _public_host(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not parts.path.endswith("/mcp") or parts.query:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # reading it is what finds a bad one
+    except ValueError:
+        parts = urlsplit("")
+    whole = parts.path.endswith("/mcp") and not (parts.query or parts.fragment or "@" in parts.netloc)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not whole:
         raise ConfigError(f"--public-url {url!r}: an address that ends in /mcp is wanted, https://mcp.example.org/mcp")
     return parts.hostname

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from ivcap_client import IVCAP
-from ivcap_client.exception import ConfigError, NotAuthorizedException
+from ivcap_client.exception import ConfigError, IvcapError, NotAuthorizedException
 from ivcap_client.login import Login, LoginFile, OwnLogin, SignIn, sign_in
 from ivcap_client.settings import same_origin
 from ivcap_mcp import target
@@ -33,14 +33,16 @@ def run(given: argparse.Namespace) -> int:
         _clear()
         sys.stderr.write("ivcap-mcp: stopped; nothing was kept\n")
         return 1
-    _clear()
+    finally:
+        _clear()  # also before an error is told: it would stand behind the countdown
     with keeper.lock():
         keeper.save(login)
-    accepted = _accepted(url, keeper)
+    accepted, why = _accepted(url, keeper)
     if given.json:
-        _print_json(signed_in=True, accepted=accepted, **described(login))
+        more = {"error": why} if why else {}
+        _print_json(signed_in=True, accepted=accepted, **more, **described(login))
     else:
-        _tell(login, keeper, env, accepted)
+        _tell(login, keeper, env, accepted, why)
     return 0 if accepted else 3
 
 
@@ -98,14 +100,16 @@ def _ask(begun: SignIn) -> None:
     )
 
 
-def _tell(login: Login, keeper: LoginFile, env: dict[str, str], accepted: bool) -> None:
+def _tell(login: Login, keeper: LoginFile, env: dict[str, str], accepted: bool | None, why: str) -> None:
     paint = Paint(sys.stdout)
     print(f"{paint('Signed in', 'good')} to {login.url}")
     rows = [("Person", person(login))]
     rows += [(name, value) for name, value in (("Account", login.account),) if value]
     rows += [("Token", ends(login.expires_at, login.refresh_token is not None)), ("Kept in", str(keeper.path))]
     print(pairs(rows))
-    if not accepted:
+    if accepted is None:
+        print(paint(f"Whether the platform accepts it is not known: {why}", "warn"))
+    elif not accepted:
         print(
             paint("The platform does not accept this login: ask its operators whether your account is set up.", "bad")
         )
@@ -123,14 +127,19 @@ def _wins(url: str, env: dict[str, str]) -> bool:
     return any(env.get(name) for name in target.TOKENS) and (not home or same_origin(home, url))
 
 
-def _accepted(url: str, keeper: LoginFile) -> bool:
-    """Whether the platform takes the login; a deployment may not know everybody its provider knows."""
+def _accepted(url: str, keeper: LoginFile) -> tuple[bool | None, str]:
+    """Whether the platform takes the login, and why nobody knows.
+
+    A deployment may not know everybody its provider knows. A login is kept and told also where the platform fails now.
+    """
     with IVCAP(url, auth=OwnLogin(url, keeper)) as ivcap:
         try:
             next(iter(ivcap.list_services(limit=1)), None)
         except NotAuthorizedException:
-            return False
-    return True
+            return False, ""
+        except IvcapError as error:
+            return None, str(error)
+    return True, ""
 
 
 def _countdown() -> Any:

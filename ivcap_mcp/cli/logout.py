@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from ivcap_client.login import LoginFile
+from ivcap_client.exception import ConfigError
+from ivcap_client.login import LoginFile, kept_logins
 from ivcap_mcp import target
 from ivcap_mcp.cli.login import deployment
 from ivcap_mcp.credentials import logins_dir
@@ -15,10 +17,10 @@ def run(given: argparse.Namespace) -> int:
     env = target.environment(given.env_file)
     kept = logins_dir(target.state_dir(env))
     if given.all:
-        gone = sorted(path.name for path in kept.glob("*.json"))
-        for name in gone:
-            (kept / name).unlink(missing_ok=True)
-        print(f"forgot {len(gone)} login{'' if len(gone) == 1 else 's'}")
+        if given.url or given.context:
+            raise ConfigError("--all forgets every login, and --url or --context names one: give one of them")
+        gone = _forgotten(kept)
+        print(f"forgot {gone} login{'' if gone == 1 else 's'}")
         return 0
     url = deployment(given, env)
     keeper = LoginFile(kept, url)
@@ -28,3 +30,19 @@ def run(given: argparse.Namespace) -> int:
     if gone_one:
         print("The provider was not told: an access token that was copied elsewhere counts until it ends.")
     return 0
+
+
+def _forgotten(kept: Path) -> int:
+    """Forget every login, and say how many there were."""
+    gone = 0
+    for login in kept_logins(kept):
+        keeper = LoginFile(kept, login.url)
+        with keeper.lock():  # who is renewing it would write it again
+            gone += keeper.remove()
+    for path in kept.glob("*.json"):  # what cannot be read as a login may hold a token all the same
+        try:
+            path.unlink()
+        except OSError as error:
+            raise ConfigError(f"the login in {path} cannot be removed: {error.strerror}") from None
+        gone += 1
+    return gone

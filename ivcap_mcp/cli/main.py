@@ -91,7 +91,11 @@ def parser() -> argparse.ArgumentParser:
             action.add_argument("name", metavar="NAME")
         if name == "rotate":
             action.add_argument(
-                "--grace", type=_seconds, default=0.0, metavar="S", help="seconds for which the old one still counts"
+                "--grace",
+                type=serve_options.number,
+                default=0.0,
+                metavar="S",
+                help="seconds for which the old one still counts",
             )
 
     tools = commands.add_parser("tools", help="list the tools a client would see")
@@ -155,16 +159,6 @@ def _deployment(command: argparse.ArgumentParser) -> None:
     command.add_argument("--url", help="address of a deployment; its token is never an option")
     command.add_argument("--context", metavar="NAME", help="a context of the `ivcap` tool: its URL and its credential")
     command.add_argument("--env-file", type=Path, metavar="FILE", help="file with IVCAP_* settings")
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r}: a number of seconds is wanted")
-    return seconds
 
 
 def _target(command: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from ivcap_client import IVCAP, LocalIVCAP, __version__
 from ivcap_client.auth import NoAuth
 from ivcap_client.exception import ConfigError
 from ivcap_mcp import target
-from ivcap_mcp.cli import group
+from ivcap_mcp.cli import group, serve_options
 from ivcap_mcp.server import IvcapServer, build_server
 from ivcap_mcp.settings import Settings
 
@@ -40,6 +40,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _serve(given: argparse.Namespace) -> None:
+    serve_options.fitting(given, group.acts_as(given))
     if given.transport == "http" and group.wanted(given, target.environment(given.env_file)):
         _serve_group(given)
         return
@@ -68,7 +69,9 @@ def _serve_http(given: argparse.Namespace, server: IvcapServer, env: dict[str, s
         stateless=given.stateless,
         limits=group.limits(given, rate=0.0, at_once=0),
     )
-    serving = partial(serve_http, door, given.host, given.port, linger=given.linger, on_ready=partial(_snippet, token))
+    serving = partial(
+        serve_http, door, given.host, given.port, linger=given.linger, on_ready=partial(_snippet, given, token)
+    )
     anyio.run(_closing, server, serving)
 
 
@@ -130,6 +133,7 @@ def _settings(given: argparse.Namespace, env: dict[str, str], connected: target.
         task_poll=LOCAL_POLL if local else 2.0,
         poll=LOCAL_REFRESH if local else 5.0,
         allow_roots=target.roots(allowed, env) if stdio else (),
+        public_url=getattr(given, "public_url", None) or "",
         state_dir=target.state_dir(env),
         cache_dir=target.cache_dir(env),
         local=local,
@@ -137,8 +141,8 @@ def _settings(given: argparse.Namespace, env: dict[str, str], connected: target.
     )
 
 
-def _snippet(token: str | None, url: str) -> None:
-    _told({"headers": {"Authorization": f"Bearer {token}"}} if token else {}, url)
+def _snippet(given: argparse.Namespace, token: str | None, url: str) -> None:
+    _told(({"headers": {"Authorization": f"Bearer {token}"}} if token else {}) | group.public(given), url)
     if token is None:
         _say("ivcap-mcp: every program on this machine can use it (--auth none)")
 

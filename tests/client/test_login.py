@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import os
 import pickle
 import stat
@@ -16,7 +18,10 @@ from pathlib import Path
 import pytest
 
 from ivcap_client import IVCAP
-from ivcap_client._core.logins import Login, read, written
+from ivcap_client._core.device import Grant
+from ivcap_client._core.device import Provider as At
+from ivcap_client._core.logins import Login, login_from, read, written
+from ivcap_client._core.wire import Fields
 from ivcap_client.exception import ConfigError, IvcapConnectionError, IvcapTimeout, NotConnected, NotSignedIn
 from ivcap_client.login import LoginFile, OwnLogin, sign_in, sign_in_async
 from tests.client.identity_provider import Person, Provider, providing
@@ -138,6 +143,20 @@ def test_a_file_that_keeps_no_login_is_as_if_there_were_none(keeper: LoginFile, 
     assert keeper.load() is None
     with pytest.raises(NotSignedIn, match="ivcap-mcp login --url"):
         listed(IVCAP(signed_in.url, auth=OwnLogin(signed_in.url, keeper)))
+
+
+@pytest.mark.parametrize("exp", [10**400, float("inf"), float("nan")])
+def test_an_end_that_no_clock_reaches_is_not_known(exp: float) -> None:
+    """A provider says what it likes; a number too large for a time must not end who waits for the sign-in."""
+    told = base64.urlsafe_b64encode(json.dumps({"sub": "ada", "exp": exp}).encode()).rstrip(b"=").decode()
+    grant = Grant(f"e30.{told}.AAAA", None, None, None)
+    at = At("main", "https://idp.example/code", "https://idp.example/token", "me", "api")
+    assert login_from(grant, at, "https://ivcap.example", 0.0).expires_at is None
+
+
+@pytest.mark.parametrize("lasts", ["1e999", "NaN", "-Infinity"])
+def test_a_number_that_is_none_is_as_if_it_was_not_said(lasts: str) -> None:
+    assert Fields(json.loads(f'{{"expires_in": {lasts}}}'), "sign in").number("expires_in") is None
 
 
 def test_a_login_is_kept_as_it_is(signed_in: Login) -> None:

@@ -56,7 +56,7 @@ def test_a_field_that_cannot_be_read_is_named_with_its_path() -> None:
         (True, None, None),
         ("x", None, None),
         ([], None, None),
-        (float("inf"), None, float("inf")),
+        (float("inf"), None, None),
         ("9" * 40, None, 1e40),
         (10**400, 10**400, None),
     ],

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import anyio
+import anyio.abc
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -15,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ivcap_client.exception import ConfigError
 from ivcap_mcp.auth.caller import Refused
-from ivcap_mcp.auth.discovery import document
+from ivcap_mcp.auth.discovery import Unavailable, document
 from ivcap_mcp.auth.keys import Keys
 from ivcap_mcp.auth.oauth import OAuthGate, Rules
 from tests.mcp.issuing import KINDS, Issuer, issuing
@@ -123,6 +126,67 @@ async def test_tricks_with_algorithms_are_refused(issuer: Issuer) -> None:
     ):
         assert (await refused(gate, token)).status == 401, token[:80]
     assert (await gate.caller(good)).name == "anna"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '{"alg": ["RS256"]}',
+        '{"alg": {}}',
+        '{"alg": "RS256", "typ": ["JWT"]}',
+        '{"alg": "RS256", "typ": {}}',
+        '{"alg": "RS256", "kid": ["rsa0"]}',
+        "[" * 11_000,
+        '{"alg": ' * 1_500,
+        "[]",
+        "1" * 5_000,
+    ],
+    ids=lambda text: text[:30],
+)
+async def test_a_header_of_another_shape_is_a_refusal_and_no_failure(issuer: Issuer, header: str) -> None:
+    """Anybody can send one: it needs no key."""
+    first = base64.urlsafe_b64encode(header.encode()).rstrip(b"=").decode()
+    found = await refused(gate_of(issuer), f"{first}.e30.AAAA")
+    assert (found.status, found.error) == (401, "invalid_token")
+
+
+async def test_an_issuer_that_drips_is_given_up_after_the_time_in_all() -> None:
+    """Each byte comes in time, the document never: callers wait for it behind a lock."""
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as tasks:
+
+        async def drip(stream: Any) -> None:
+            async with stream:
+                await stream.receive()
+                await stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+                with contextlib.suppress(anyio.BrokenResourceError):
+                    while True:
+                        await stream.send(b" ")
+                        await anyio.sleep(0.05)
+
+        tasks.start_soon(listener.serve, drip)
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        with anyio.fail_after(10), pytest.raises(Unavailable, match="within"):
+            await document(f"http://127.0.0.1:{port}/jwks", timeout=0.3)
+        tasks.cancel_scope.cancel()
+
+
+async def test_an_answer_that_holds_no_keys_at_all_does_not_replace_those_that_are_known(issuer: Issuer) -> None:
+    """Such as a note about maintenance, with status 200: callers are not told to sign in anew for it."""
+    answers = [await document(f"{issuer.url}/jwks"), {"status": "maintenance"}]
+
+    async def fetch() -> Any:
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    gate = OAuthGate(Rules(issuer.url, ME), keys=Keys(fetch, fresh=0.0, gap=0.0))
+    for _ in range(3):
+        assert (await gate.caller(issuer.token("anna", ME))).name == "anna"
+
+
+async def test_no_wording_of_subject_and_account_makes_one_caller_another(issuer: Issuer) -> None:
+    gate = gate_of(issuer)
+    one = await gate.caller(issuer.token("anna", ME, acc="x\ny"))
+    other = await gate.caller(issuer.token("anna\nx", ME, acc="y"))
+    assert one.mark != other.mark
 
 
 async def test_keys_that_were_rotated_are_found_and_the_old_ones_count_no_more(issuer: Issuer) -> None:

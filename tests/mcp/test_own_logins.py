@@ -19,6 +19,7 @@ from mcp import Client
 from mcp.client.context import ClientRequestContext
 
 from ivcap_client import IVCAP
+from ivcap_client.exception import IvcapTimeout
 from ivcap_mcp.auth.logins import LoginSeats, SealedLogin
 from ivcap_mcp.auth.sealing import Seal
 from ivcap_mcp.auth.tickets import Ticket, Tickets
@@ -172,7 +173,9 @@ async def test_who_declines_is_not_asked_on(shared: Group, mode: str) -> None:
         assert len(asked) == 1
 
 
-async def test_the_login_of_somebody_else_is_not_taken(shared: Group, provider: Provider) -> None:
+async def test_the_login_of_somebody_else_is_not_taken(
+    shared: Group, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
     """An address sent on to another person must not tie their account to the sender's assistant."""
     async with client_of(shared, "anna") as anna:
         page, where = await opened(address_in(await called(anna, "list_artifacts")))
@@ -184,7 +187,58 @@ async def test_the_login_of_somebody_else_is_not_taken(shared: Group, provider: 
 
         await until(over, "the page telling that it was refused")
         assert "you signed in as bert@example.org, but this is for anna@example.org" in await shown(where)
+        assert "was not signed in" in caplog.text
+        assert "@example.org" not in caplog.text, "logs name nobody"
         assert "sign_in_needed" in await called(anna, "list_artifacts")
+
+
+async def test_the_page_with_the_code_says_whose_it_is(shared: Group) -> None:
+    """Its address can be sent on too: who began it has seen the question, who gets it has not."""
+    async with client_of(shared, "anna") as anna:
+        page, _ = await opened(address_in(await called(anna, "list_artifacts")))
+    assert "Go on only if you are <b>anna@example.org</b>" in page
+
+
+async def test_a_login_is_kept_while_nobody_renews_the_one_before(
+    shared: Group, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A renewal that is under way would write the older login over it."""
+    alone, save = [], SealedLogin.save
+
+    def watched(self: SealedLogin, login: Any) -> None:
+        try:
+            with self.lock(patience=0.0):
+                alone.append(False)
+        except IvcapTimeout:
+            alone.append(True)
+        save(self, login)
+
+    monkeypatch.setattr(SealedLogin, "save", watched)
+    async with client_of(shared, "anna") as anna:
+        await signed_in(shared, provider, anna, ANNA)
+    assert alone == [True]
+
+
+async def test_a_sign_in_that_fails_as_nobody_expected_ends_nothing_else(
+    shared: Group, provider: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It waits beside the servers of all callers."""
+
+    def broken(self: SealedLogin, login: Any) -> None:
+        raise RuntimeError("of the test")
+
+    monkeypatch.setattr(SealedLogin, "save", broken)
+    async with client_of(shared, "anna") as anna:
+        _, where = await opened(address_in(await called(anna, "list_artifacts")))
+        provider.confirm(ANNA)
+
+        async def over() -> bool:
+            return "Not connected" in await shown(where)
+
+        await until(over, "the page telling that it failed")
+        assert "of the test" not in await shown(where)
+        assert "sign_in_needed" in await called(anna, "list_artifacts")
+    assert "anna" not in caplog.text
 
 
 async def test_a_sign_in_that_is_declined_is_told_on_the_page(shared: Group, provider: Provider) -> None:

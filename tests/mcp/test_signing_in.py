@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ivcap_mcp.cli import terminal
 from ivcap_mcp.cli.main import run
 from ivcap_mcp.server import IvcapServer
 from tests.client.identity_provider import Provider, providing
+from tests.client.server import Asked, Reply
 from tests.mcp.clients import Told, listed, text, until
 from tests.mcp.proxied import ORDERS, Proxy, jobs_of
 
@@ -131,6 +133,47 @@ def test_a_person_whom_the_platform_does_not_know_is_told_so(
     idp.expires_in = 30
     assert run(["login", "--url", idp.url]) == 3
     assert "does not accept this login" in capsys.readouterr().out
+
+
+def test_a_login_is_kept_and_told_also_where_the_platform_cannot_be_asked_then(
+    idp: Provider, confirming: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = idp.answer
+
+    def poorly(asked: Asked) -> Reply:
+        return Reply(503, headers={"Retry-After": "600"}) if asked.path.startswith("/1/services") else answer(asked)
+
+    idp.server.answer = poorly
+    assert run(["login", "--url", idp.url]) == 3
+    told = capsys.readouterr()
+    assert f"Signed in to {idp.url}" in told.out
+    assert "Whether the platform accepts it is not known: " in told.out
+    assert run(["login", "--url", idp.url, "--json"]) == 3
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (last["signed_in"], last["accepted"]) == (True, None)
+
+
+def test_to_forget_every_login_and_one_of_them_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["logout", "--all", "--url", "https://ivcap.example.org"]) == 2
+    assert "--all" in capsys.readouterr().err
+
+
+def test_forgetting_every_login_waits_for_one_that_is_being_renewed(
+    idp: Provider, confirming: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who renews it would write it again; it is left and told, not forgotten in vain."""
+    assert run(["login", "--url", idp.url]) == 0
+    keeper = LoginFile(logins(), idp.url)
+    done: list[int] = []
+    with keeper.lock():
+        other = threading.Thread(target=lambda: done.append(run(["logout", "--all"])), daemon=True)
+        other.start()
+        other.join(0.3)
+        assert keeper.load() is not None
+    other.join(20)
+    assert done == [0]
+    assert keeper.load() is None
+    assert "forgot 1 login\n" in capsys.readouterr().out
 
 
 class Terminal(io.StringIO):
