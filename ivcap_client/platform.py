@@ -149,11 +149,17 @@ def serve_platform(
         say: Told what is being waited for.
 
     Raises:
-        ConfigError: The address is taken, the directory cannot be used, or a service does not exist.
+        ConfigError: The address is taken, the directory cannot be used, a service does not exist, the token is empty,
+            or there is none although other machines can reach the host.
     """
     import asyncio
 
     from ivcap_client._local import runner, specs
+
+    if token is not None and not token.strip():
+        raise ConfigError("the token is empty: give one that clients must send, or None")
+    if token is None and host not in ("127.0.0.1", "localhost", "::1"):
+        raise ConfigError(f"{host} is reachable from other machines: give a token that clients must send")
 
     def ready(serving: runner.Serving) -> None:
         if on_ready is not None:

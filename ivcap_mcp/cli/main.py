@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     platform.add_argument(
         "--service", action="append", default=[], metavar="PATH", help="an AI tool to run; repeatable"
     )
-    platform.add_argument("--token", help="bearer token that clients must send")
+    platform.add_argument("--token", help="bearer token that clients must send; better: IVCAP_PLATFORM_TOKEN")
     platform.add_argument("--offline", action="store_true", help="refuse to fetch packages")
     platform.add_argument("--stop", action="store_true", help="end the platform of this directory")
     _logs(platform)
