@@ -7,14 +7,14 @@ READY := $(VENV)/.ready
 # Many tests wait for processes, so more of them than cores go on at once.
 WORKERS ?= 4
 
-.PHONY: demo test lint format interop conformance bench soak fuzz crash audit sbom bundle docs lock clean build
+.PHONY: demo test lint format interop conformance faults bench soak fuzz crash audit sbom bundle docs lock clean build
 
 demo: $(READY)
 	$(BIN)/ivcap-mcp demo --out build/demo
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/interop --ignore tests/conformance --ignore tests/benchmarks \
-		--ignore tests/docs/test_recordings.py
+		--ignore tests/docs/test_recordings.py --ignore tests/faults
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -33,6 +33,10 @@ conformance: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
+
+# Every operation of the SDK under every fault of line and platform: too long for `make test`.
+faults: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/faults
 
 soak: $(READY)
 	$(if $(filter --quick,$(SOAK)),,IVCAP_TEST_FULL=1 $(BIN)/python -m pytest tests/mcp/test_behaviour.py)

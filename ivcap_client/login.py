@@ -164,7 +164,13 @@ class OwnLogin:
         verify: As for `IVCAP`.
         proxy: As for `IVCAP`.
         clock: Seconds since 1970.
+
+    Attributes:
+        given_over: Somebody else has signed in: this one serves nobody any more.
     """
+
+    go_on = "Restart this server, or program, to go on as them"
+    """What errors say to who was replaced by another person's login."""
 
     def __init__(
         self,
@@ -187,6 +193,7 @@ class OwnLogin:
         self._mark: object = None
         self._whose: str | None = None
         self._quiet_until = 0.0
+        self.given_over = False
 
     @property
     def login(self) -> Login | None:
@@ -267,10 +274,11 @@ class OwnLogin:
         if login is None:
             raise self._refused(f"nobody is signed in to {self.url}")
         if self._whose is not None and _whose(login) != self._whose:
+            self.given_over = True
             raise NotSignedIn(
                 "use the login",
                 detail=f"somebody else signed in to {self.url} meanwhile",
-                hint="Restart this server, or program, to go on as them",
+                hint=self.go_on,
             )
         self._login, self._whose = login, _whose(login)
         return login

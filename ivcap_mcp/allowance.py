@@ -68,6 +68,8 @@ class Uses:
         self._uses[mark].open -= 1
 
     def _forget(self) -> None:
+        if len(self._uses) <= MOST_CALLERS:
+            return
         idle = (mark for mark, use in list(self._uses.items())[:-1] if not use.open)
         while len(self._uses) > MOST_CALLERS and (mark := next(idle, None)):
             del self._uses[mark]

@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 
 from ivcap_mcp import telemetry
 from ivcap_mcp.auth.caller import Caller
+from ivcap_mcp.auth.logins import CallerLogin
 from ivcap_mcp.auth.seat import Seat, Seats
 from ivcap_mcp.server import IvcapServer
 
@@ -67,14 +68,27 @@ class Tenant:
             self._over.set()
 
     async def ready(self) -> None:
-        """Wait until it has started."""
-        with anyio.fail_after(START):
-            await self._started.wait()
+        """Wait until it has started.
+
+        Raises:
+            Full: It takes too long.
+        """
+        try:
+            with anyio.fail_after(START):
+                await self._started.wait()
+        except TimeoutError:
+            log.warning("the server of caller %s did not start within %g s", self.mark, START)
+            raise Full from None
 
     @property
     def over(self) -> bool:
         """Whether it has ended."""
         return self._over.is_set()
+
+    @property
+    def given_over(self) -> bool:
+        """Whether its caller signed in as somebody else: what it knows is not that person's."""
+        return isinstance(self.seat.auth, CallerLogin) and self.seat.auth.given_over
 
     def stop(self) -> None:
         """End it; its jobs go on."""
@@ -142,6 +156,9 @@ class Tenants:
             Full: There is no room for another one, or it could not start.
         """
         tenant = self._tenants.get(mark)
+        if tenant is not None and tenant.given_over:
+            self._end(tenant)
+            tenant = None
         if tenant is None or tenant.over:
             tenant = self._opened(mark, caller)
         if tenant is None:

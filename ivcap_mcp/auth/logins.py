@@ -46,6 +46,8 @@ class SealedLogin(LoginFile):
 class CallerLogin(OwnLogin):
     """The credential of a caller's login."""
 
+    go_on = "Make the call again: it is then made as them"
+
     def __init__(self, url: str, keeper: SealedLogin, mark: str) -> None:
         super().__init__(url, keeper, hint="Call any tool: its answer says where to sign in")
         self._caller, self._kept = mark, keeper

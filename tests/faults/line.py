@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -84,18 +85,30 @@ class Line:
     elsewhere: str = ""
     url: str = ""
     _server: asyncio.Server | None = None
+    _kept: socket.socket | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def open(self) -> Line:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**20)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         if self.refuses and self.since == 0:
-            self._server.close()
+            self._refuse()
         return self
+
+    def _refuse(self) -> None:
+        """Listen no more, and keep the port, lest another line be given it."""
+        assert self._server is not None
+        where = self._server.sockets[0].getsockname()
+        self._server.close()
+        self._kept = socket.socket()
+        self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._kept.bind(where)
 
     async def close(self) -> None:
         assert self._server is not None
         self._server.close()
+        if self._kept is not None:
+            self._kept.close()
         for writer in list(self._writers):
             writer.transport.abort()
 
@@ -131,8 +144,7 @@ class Line:
             return False
         found = await self.forward(asked)
         if self.refuses and number + 1 >= self.since:
-            assert self._server is not None
-            self._server.close()
+            self._refuse()
             for other in self._writers - {writer}:
                 other.transport.abort()
             writer.write(replace(found, headers={**found.headers, "connection": "close"}).sent())

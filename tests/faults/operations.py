@@ -443,6 +443,7 @@ COVERED = {
     "Artifact.status": "Artifact.refresh",
     "IVCAP.stored_artifact": "IVCAP.get_artifact",
     "Aspect.aspect": "Aspect.content",
+    "Job.value": "Job.result",
     "Job.wait_for_finished": "Job.wait",
     "Service.mandatory_parameters": "Service.parameters",
     "Service.submit": "Service.request_job",

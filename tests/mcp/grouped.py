@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -88,4 +89,4 @@ async def called(client: Client, tool: str, **given: Any) -> str:
 
 def mark(shared: Group, user: str) -> str:
     """The hash of a user."""
-    return mark_of("\n".join(("oauth", shared.issuer.url, user, "")))
+    return mark_of(json.dumps(["oauth", shared.issuer.url, user, ""]))

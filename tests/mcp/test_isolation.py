@@ -271,6 +271,19 @@ async def test_callers_beyond_the_room_there_is_replace_who_has_been_idle_longes
         await listed(anna, TOOL)
 
 
+async def test_a_server_that_does_not_start_in_time_is_told_and_not_a_failure(
+    shared: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ivcap_mcp.tenants.START", 0.0)
+    async with httpx.AsyncClient(timeout=20) as http:
+        headers = {"authorization": f"Bearer {shared.token('late')}", "accept": "application/json, text/event-stream"}
+        ping = {"jsonrpc": "2.0", "id": 7, "method": "ping"}
+        told = await http.post(shared.url, json=ping, headers=headers)
+    assert told.status_code == 503
+    assert told.headers["retry-after"]
+    assert told.json()["id"] == 7
+
+
 async def test_the_server_of_a_caller_who_is_gone_ends_and_their_job_is_found_again(
     urls: dict[str, str], issuer: Issuer, brief: Settings
 ) -> None:

@@ -192,6 +192,30 @@ async def test_the_login_of_somebody_else_is_not_taken(
         assert "sign_in_needed" in await called(anna, "list_artifacts")
 
 
+async def test_who_signs_in_as_somebody_else_later_goes_on_as_them(shared: Group, provider: Provider) -> None:
+    """As after an account was made anew: nobody who calls here could restart the server."""
+    other = Person(sub="bert", email="anna@example.org")
+    async with client_of(shared, "anna") as anna:
+        spare = address_in(await called(anna, "list_artifacts"))
+        await signed_in(shared, provider, anna, ANNA)
+        await listed(anna, TOOL)
+        _, where = await opened(spare)
+        before = len(provider.access)
+        provider.confirm(other)
+
+        async def kept() -> bool:
+            return len(provider.access) > before and "Connected" in await shown(where)
+
+        await until(kept, "the second login being kept")
+        said = await called(anna, "list_artifacts")
+        assert "Restart" not in said
+
+        async def works() -> bool:
+            return "not_authorised" not in await called(anna, "list_artifacts")
+
+        await until(works, "calls made as the other person")
+
+
 async def test_the_page_with_the_code_says_whose_it_is(shared: Group) -> None:
     """Its address can be sent on too: who began it has seen the question, who gets it has not."""
     async with client_of(shared, "anna") as anna:
