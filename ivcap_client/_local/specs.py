@@ -103,22 +103,22 @@ def from_option(text: str) -> ServiceSpec:
         return from_path(Path(text).expanduser().absolute())
     name, mark, rest = text.partition("=")
     if not mark:
-        raise BadSpec(f"--service {text}: no such file or directory, and it is not NAME=COMMAND")
+        raise BadSpec(f"service {text}: no such file or directory, and it is not NAME=COMMAND")
     name, rest = name.strip(), rest.strip()
     if not name or not rest:
-        raise BadSpec(f"--service {text}: both a name and a path or command are needed around the '='")
+        raise BadSpec(f"service {text}: both a name and a path or command are needed around the '='")
     path = Path(rest).expanduser()
     if path.is_dir() or (path.is_file() and path.suffix == ".py"):
         return from_path(path.absolute(), name=name)
     try:
         words = tuple(shlex.split(rest))
     except ValueError as problem:
-        raise BadSpec(f"--service {text}: the command cannot be read: {problem}") from problem
+        raise BadSpec(f"service {text}: the command cannot be read: {problem}") from problem
     if not words:
-        raise BadSpec(f"--service {text}: the command is empty")
+        raise BadSpec(f"service {text}: the command is empty")
     if words[0] != PYTHON and shutil.which(words[0]) is None:
         what = "is not a program (it may not be executed)" if Path(words[0]).exists() else "there is no such program"
-        raise BadSpec(f"--service {text}: {words[0]}: {what}; a service is a tool's file, its directory, or a command")
+        raise BadSpec(f"service {text}: {words[0]}: {what}; a service is a tool's file, its directory, or a command")
     here = str(Path.cwd())  # words of a command mean what they mean where it was given
     return sealed(ServiceSpec(service_urn(name), name, words, cwd=here, source=text))
 

@@ -114,7 +114,7 @@ def test_without_waiting_the_handle_is_printed(target: list[str]) -> None:
         (["tools", "--env-file", "/no/such/file"], "/no/such/file"),
         (["tools", "--max-wait", "0"], "--max-wait"),
         (["tools", "--url", "ftp://x"], "ftp://x"),
-        (["services", "add", "/no/such/tool.py"], "/no/such/tool.py"),
+        (["services", "add", "/no/such/tool.py"], "ivcap-mcp: service /no/such/tool.py"),
         (["platform", "--host", "0.0.0.0"], "--token"),
         (["platform", "--port", "99999"], "65535"),
         (["serve", "--transport", "http", "--port", "-1"], "65535"),
