@@ -26,7 +26,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 interop: $(READY)
-	$(BIN)/python -m pytest tests/interop
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/interop
 
 conformance: $(READY)
 	$(BIN)/python -m tests.conformance.run

@@ -38,6 +38,9 @@ T = TypeVar("T")
 STREAMS = 128
 """Results and uploads that may be on their way to the disk at the same time; threads are made when they are needed."""
 
+LONGEST_PAUSE = 60.0
+"""Seconds after which a tool is asked for its result again, whatever it said."""
+
 HELD_WHOLE = 1024 * 1024
 """Bytes of a result that are passed on in memory; a larger one, or one of unknown size, flows to disk."""
 
@@ -257,21 +260,23 @@ class Dispatcher:
         }
         async with exchange(tool.port, "POST", path, headers=headers, body=body) as reply:
             where = reply.headers.get("location")
+            pause = _pause(reply, self.limits.poll)
             if reply.status != 204:
                 await self._answered(run, reply)
                 return
-        await self._poll(run, tool, where)
+        await self._poll(run, tool, where, pause)
 
-    async def _poll(self, run: Run, tool: Tool, where: str | None) -> None:
+    async def _poll(self, run: Run, tool: Tool, where: str | None, pause: float) -> None:
         """Wait for the report; ask now and then, in case it was lost (the library gives up after four tries)."""
         while not run.done.is_set():
             try:
-                await asyncio.wait_for(run.done.wait(), self.limits.poll)
+                await asyncio.wait_for(run.done.wait(), pause)
             except TimeoutError:
                 if where is None or not where.startswith("/"):
                     continue
                 try:
                     async with asyncio.timeout(5.0), exchange(tool.port, "GET", where) as reply:
+                        pause = _pause(reply, pause)
                         if reply.status not in (204, 404):
                             await self._answered(run, reply)
                 except (ToolUnreachable, TimeoutError) as problem:
@@ -357,3 +362,12 @@ class Dispatcher:
         if forget:
             pending.forget(self.base_dir, run.job.id)
         self.changes.ring(run.job.id)
+
+
+def _pause(reply: Reply, before: float) -> float:
+    """Seconds after which a tool that said "not yet" wants to be asked again (service-contract §2, `Retry-Later`)."""
+    try:
+        told = float(reply.headers.get("retry-later", ""))
+    except ValueError:
+        return before
+    return min(told, LONGEST_PAUSE) if told > 0 else before  # also where it is "nan"

@@ -67,6 +67,7 @@ class Tool:
     reach: Reach = field(init=False)
     port: int = 0
     process: asyncio.subprocess.Process | None = None
+    _began: int = field(default=0, init=False)  # bytes of the log when its process was started
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     exit_code: int | None = None
     paths: list[str] = field(default_factory=list)
@@ -116,6 +117,7 @@ class Tool:
         """Start `words` under a guard in the tool's directory and environment."""
         self._directory = tempfile.mkdtemp(prefix="ivcap-tool-")
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._began = self.log_size
         self.process = await asyncio.create_subprocess_exec(
             *self.guarded(str(self.log), words),
             cwd=self.spec.cwd or self._directory,
@@ -183,8 +185,8 @@ class Tool:
         await self.ended.wait()
 
     def tail(self, lines: int = 12, most: int = 2000) -> str:
-        """Last lines it wrote."""
-        return log_tail(self.log, lines, most)
+        """Last lines it wrote; what an earlier process of the service left in the same log is not among them."""
+        return log_tail(self.log, lines, most, since=self._began)
 
     @property
     def log_size(self) -> int:
@@ -204,11 +206,12 @@ def _machine() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def log_tail(path: Path, lines: int = 12, most: int = 2000) -> str:
-    """Last lines of a log, at most `most` characters; empty when there is none."""
+def log_tail(path: Path, lines: int = 12, most: int = 2000, *, since: int = 0) -> str:
+    """Last lines of a log after its first `since` bytes, at most `most` characters; empty when there is none."""
     try:
         with open(path, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - 4 * most))
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(since if since <= size else 0, size - 4 * most))  # a log that grew too large begins anew
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""

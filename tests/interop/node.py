@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -47,6 +48,14 @@ def node() -> Node:
     Raises:
         AssertionError: There is no npm, or an installation failed; the message shows its last lines.
     """
+    PLACE.mkdir(parents=True, exist_ok=True)
+    with (PLACE / ".lock").open("w") as lock:
+        # Another worker of the same run installs the same; the lock ends with the file.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _installed()
+
+
+def _installed() -> Node:
     program = _program()
     wanted = hashlib.sha256((JS / "package.json").read_bytes()).hexdigest()
     home = PLACE / "judges"

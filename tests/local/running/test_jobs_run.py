@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ivcap_client._local import launch, specs
-from tests.local.running.desk import TOOL, Desk, gone, until
+from tests.local.running.desk import LONG, TOOL, Desk, gone, until
 
 
 def test_a_job_runs_and_its_result_is_what_the_tool_returned(desk: Desk) -> None:
@@ -25,6 +25,12 @@ def test_a_job_runs_and_its_result_is_what_the_tool_returned(desk: Desk) -> None
 def test_jobs_of_one_service_share_one_process(desk: Desk) -> None:
     jobs = [desk.submit(do="sleep", seconds=0.05) for _ in range(20)]
     assert len({desk.result(desk.ended(job))["pid"] for job in jobs}) == 1
+
+
+def test_a_tool_that_says_when_to_ask_again_is_asked_then(desk: Desk) -> None:
+    desk.limit(IVCAP_TOOL_POLL=10 * LONG)
+    job = desk.run(do="echo", later=0.05, silent=True)
+    assert job.status == "succeeded", job.error_message
 
 
 @pytest.mark.parametrize("how", [{"later": True}, {"later": True, "silent": True}, {"late": 0.2}])

@@ -160,7 +160,9 @@ class Handler(BaseHTTPRequestHandler):
         if not asked.get("later") and finished.wait(float(self.headers["Timeout"])):
             self.answer(*DONE[job])
         else:
-            self.answer(204, "", b"", {"Location": f"/jobs/{job}"})
+            pause = asked.get("later")
+            told = {"Retry-Later": str(pause)} if pause and not isinstance(pause, bool) else {}
+            self.answer(204, "", b"", {"Location": f"/jobs/{job}", **told})
 
     def answer(self, status: int, kind: str, body: bytes, more: dict[str, str] | None = None) -> None:
         self.send_response(status)
