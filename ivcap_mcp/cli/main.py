@@ -222,7 +222,13 @@ def run(argv: Sequence[str]) -> int:
     command = import_module(f"ivcap_mcp.cli.{given.command}")
     gc.enable()
     gc.freeze()
-    from ivcap_client.exception import ConfigError, IvcapConnectionError, IvcapError, NotAuthorizedException
+    from ivcap_client.exception import (
+        ConfigError,
+        IvcapConnectionError,
+        IvcapError,
+        IvcapTimeout,
+        NotAuthorizedException,
+    )
 
     try:
         code: int = command.run(given)
@@ -230,7 +236,7 @@ def run(argv: Sequence[str]) -> int:
         cause = _cause(error)
         if isinstance(cause, ConfigError):
             return _told(cause, USAGE)
-        if isinstance(cause, (IvcapConnectionError, NotAuthorizedException)):
+        if isinstance(cause, (IvcapConnectionError, IvcapTimeout, NotAuthorizedException)):
             return _told(cause, NO_CONNECTION)
         if isinstance(cause, IvcapError):
             return _told(cause, FAILED)

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ import pytest
 from mcp import Client
 
 from ivcap_client import IVCAP
-from ivcap_client.login import LoginFile, OwnLogin
+from ivcap_client.login import LoginFile, OwnLogin, sign_in
 from ivcap_mcp import Settings, build_server
 from ivcap_mcp.cli import terminal
 from ivcap_mcp.cli.main import run
@@ -115,6 +116,16 @@ def test_what_cannot_work_has_its_exit_code(
 ) -> None:
     assert run(arguments) == code
     assert words in capsys.readouterr().err
+
+
+def test_a_platform_that_does_not_answer_in_time_is_no_connection(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = dict(sign_in.__kwdefaults__ or {}, timeout=0.3)
+    monkeypatch.setattr(sign_in, "__kwdefaults__", short)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        assert run(["login", "--url", f"http://127.0.0.1:{listening.getsockname()[1]}"]) == 3
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_sign_in_that_is_declined_ends_with_code_3_and_keeps_nothing(
