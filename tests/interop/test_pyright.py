@@ -17,7 +17,9 @@ from tests.interop.node import Node
 from tests.interop.place import ROOT
 
 TYPICAL = ROOT / "tests" / "typed" / "typical.py"
-EXAMPLES = sorted((ROOT / "docs" / "examples").glob("sdk_*.py"))
+AT_RUN_TIME = {"sdk_request_model"}
+"""Their models are made while they run: no checker can know the fields."""
+EXAMPLES = sorted(path for path in (ROOT / "docs" / "examples").glob("sdk_*.py") if path.stem not in AT_RUN_TIME)
 
 
 def complaints(judge: Node, home: Path, file: Path) -> list[str]:
