@@ -275,11 +275,8 @@ class OwnLogin:
             raise self._refused(f"nobody is signed in to {self.url}")
         if self._whose is not None and _whose(login) != self._whose:
             self.given_over = True
-            raise NotSignedIn(
-                "use the login",
-                detail=f"somebody else signed in to {self.url} meanwhile",
-                hint=self.go_on,
-            )
+            changed = f"somebody else signed in to {self.url} meanwhile"
+            raise NotSignedIn("use the login", detail=changed, hint=self.go_on)
         self._login, self._whose = login, _whose(login)
         return login
 

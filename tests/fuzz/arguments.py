@@ -56,7 +56,9 @@ async def opened() -> AsyncIterator[Check]:
             default_wait=0.1, find_for=0.1, find_pause=0.01, allow_roots=(folder / "inbox",),
         )  # fmt: skip
         async with LocalIVCAP(folder / "store", offline=True) as ivcap, Client(build_server(ivcap, settings)) as client:
-            logging.getLogger("ivcap_mcp").setLevel(logging.ERROR)
+            log = logging.getLogger("ivcap_mcp")
+            level = log.level
+            log.setLevel(logging.ERROR)
 
             async def check(tried: tuple[str, Any]) -> None:
                 name, given = tried
@@ -83,7 +85,10 @@ async def opened() -> AsyncIterator[Check]:
                     assert result.structured_content is not None
                     assert len(said) < 1_500_000
 
-            yield check
+            try:
+                yield check
+            finally:
+                log.setLevel(level)
 
 
 PART = Part("arguments", 15_000, 600, make, opened)

@@ -263,7 +263,8 @@ class Remote(Served):
     url: str = ""
 
     def arguments(self, *more: str) -> list[str]:
-        return ["-m", "ivcap_mcp", *more, "--url", self.url, "--auth", "none", *self.extra]
+        http = ["--auth", "none"] if "http" in more else []  # over stdio nobody is asked who they are
+        return ["-m", "ivcap_mcp", *more, "--url", self.url, *http, *self.extra]
 
     def environment(self) -> dict[str, str]:
         own = {"IVCAP_JWT": "t", "IVCAP_STATE_DIR": str(self.folder / "state"), "PYTHONPATH": str(ROOT)}

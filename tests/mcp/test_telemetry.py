@@ -151,6 +151,7 @@ async def test_structured_logs_name_job_tool_and_identity_and_hold_no_arguments_
 def test_a_collector_that_is_named_without_the_extra_is_said_and_nothing_breaks(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("WARNING", "ivcap_mcp.telemetry")
     telemetry_export.start({}, "1")()
     assert not caplog.records
     telemetry_export.start({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, "1")()
