@@ -66,7 +66,7 @@ def _parsed(text: str) -> dict[str, list[str]]:
     return {
         operation: ["".join(sorted(set(cell) - set("✓JTN ·/"))) for cell in cells]
         for names, *cells in rows
-        for operation in names.split("`, `")
+        for operation in names.strip("`").split("`, `")
     }
 
 
