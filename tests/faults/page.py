@@ -50,13 +50,16 @@ def tables(outcomes: dict[str, list[Trial]]) -> str:
     return "\n".join(lines)
 
 
-def alike(text: str, outcomes: dict[str, list[Trial]]) -> bool:
-    """Whether the page says the same, but for what was first, a time-out or a reply: on a busy machine that differs.
+def differences(text: str, outcomes: dict[str, list[Trial]]) -> dict[str, tuple[list[str] | None, list[str] | None]]:
+    """Operations of which the page says something else than was found.
+
+    What was first, a time-out or a reply, does not count: on a busy machine that differs.
 
     What must come to the right result is tested trial by trial.
     """
     said, found = _parsed(text), _parsed(rewritten(text, outcomes))
-    return said == found
+    names = sorted(said.keys() | found.keys())
+    return {name: (said.get(name), found.get(name)) for name in names if said.get(name) != found.get(name)}
 
 
 def _parsed(text: str) -> dict[str, list[str]]:

@@ -105,7 +105,7 @@ def test_the_page_says_what_happens(ground: Ground, outcomes: dict[str, list[Tri
         if name not in outcomes:
             outcomes[name] = faulty(ground, kind)
     text = page.PAGE.read_text(encoding="utf-8")
-    assert page.alike(text, outcomes), "write it anew with `python -m tests.faults.page`"
+    assert page.differences(text, outcomes) == {}, "write it anew with `python -m tests.faults.page`"
 
 
 def test_every_public_operation_is_tried() -> None:
