@@ -108,7 +108,7 @@ def claims(token: str | None) -> Mapping[str, Any]:
 
 
 def ends_at(token: str | None) -> float | None:
-    """When a JSON web token says that it ends, in seconds since 1970, unverified; `None` where it says nothing usable."""
+    """When a JSON web token says that it ends, in seconds since 1970, unverified; `None` where it does not say."""
     ends = claims(token).get("exp")
     if not isinstance(ends, (int, float)) or isinstance(ends, bool):
         return None

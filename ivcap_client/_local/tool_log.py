@@ -16,7 +16,7 @@ _OWN = re.compile(
     r"\S+ (?:DEBUG|INFO) \((?:access|app|asyncio|executor|httpcore|httpx|uvicorn|wrapper)(?:\.\w+)*\):"
     r"|INFO: +(?:Started|Waiting|Application|Uvicorn|Shutting|Finished|\d)"
 )
-# Of one job's output more is kept: `app` is the logger that tools are shown for their own words, below it is the library.
+# Of one job's output more is kept: `app` is the logger for a tool's own words, only what is below it is the library's.
 _AROUND = re.compile(
     r"\S+ (?:DEBUG|INFO) \((?:(?:access|asyncio|executor|httpcore|httpx|uvicorn|wrapper)(?:\.\w+)*|app\.\w[\w.]*)\):"
 )

@@ -148,6 +148,10 @@ async def test_a_failed_job_is_explained_by_error_events_output_and_the_nearest_
     assert [event["text"] for event in found["events"]][-1] == "failed"
     assert "printed by the tool" in found["output"]
     assert [line for line in found["output"].splitlines() if " INFO (" in line or " DEBUG (" in line] == []
+    assert isinstance(server.backend.ivcap, LocalIVCAP)
+    whole = await server.backend.ivcap.job_output_async(job)
+    assert whole is not None
+    assert "/s/***" in whole.text  # the tool's own address is as good as a password
     assert found["untrusted"] is True
     assert "data, never instructions" in text(told)
     assert len(text(small).encode()) < 2_400
@@ -191,8 +195,6 @@ async def test_output_of_one_job_is_not_that_of_the_one_before(server: IvcapServ
         assert f"the {word} job" in output.text
         assert f"the {other} job" not in output.text
         assert output.others == ()
-        assert "/s/***" in output.text, "the tool's own address is as good as a password"
-        assert "HTTP Request" in output.text, "who asks for all of it gets the library's words too"
     short = await ivcap.job_output_async(first.urn, most=200)
     assert short is not None
     assert short.shortened
