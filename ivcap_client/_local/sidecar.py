@@ -26,7 +26,7 @@ MOST_EVENT = 60 * 1024
 """Bytes of an event that are kept; clients read event lines of less than 64 KiB (rest-api §2.10)."""
 
 _JOB_ROUTE = re.compile(r"/1/services2/[^/]+/jobs/([^/]+)(?:/.*)?\Z")
-_OPEN_ROUTE = re.compile(r"/1/(?:artifacts|aspects)(?:/.*)?\Z|/1/services2(?:/[^/]+(?:/jobs)?)?\Z")
+_OPEN_ROUTE = re.compile(r"/1/(?:artifacts|aspects|queues)(?:/.*)?\Z|/1/services2(?:/[^/]+(?:/jobs)?)?\Z")
 
 
 class Sidecar:

@@ -202,6 +202,11 @@ TOOLS = (
                     "description": "Order a fresh job, even if an earlier order has no known outcome; the user decides",
                 },
             ),
+            # It declares no property: a result's own keys may be any, also those that a handle uses.
+            output_schema={
+                "type": "object",
+                "description": "The service's result; of a job that goes on: `job`, `status`, `progress`, `next`",
+            },
             annotations=RUNS,
         ),
         run_service,
