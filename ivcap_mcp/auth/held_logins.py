@@ -34,6 +34,8 @@ class Held:
     def is_of(self, who: str) -> bool:
         """Whether somebody is meant by a token's name, an e-mail address or the beginning of a mark."""
         email = "" if self.login is None else self.login.email
+        if not who:
+            return False
         named = who == self.name or self.mark == mark_of(f"token:{who}")
         return named or who.casefold() == email.casefold() or (len(who) >= SHORTEST and self.mark.startswith(who))
 

@@ -182,6 +182,7 @@ def test_the_commands_list_and_end_logins_and_read_the_servers_own_settings(
         f"…  {'anna':<24} Ada Example <anna@example.org>, since …\n…  {'bert':<24} Bert <anna@example.org>, since …\n",
     )
     assert not [token for token in (*provider.access, *provider.refresh) if token in told]
+    assert ran("logout", "")[0] == 1
     assert json.loads(ran("logins", "--json")[1])[0]["token"] == "anna"
     code, told = ran("logout", ANNA.email)
     assert (code, "means 2 logins" in told) == (2, True)
