@@ -116,6 +116,8 @@ def _settings(given: argparse.Namespace, env: dict[str, str], connected: target.
     ivcap = connected.ivcap
     if not 1 <= given.max_wait <= 3600:
         raise ConfigError(f"--max-wait {given.max_wait}: seconds between 1 and 3600 are wanted")
+    if not given.tools.strip(", "):
+        raise ConfigError("--tools is empty: auto, all, builtin, or patterns of names with commas between are wanted")
     local = isinstance(ivcap, LocalIVCAP)
     allowed = tuple(given.allow_root)
     if local and not allowed and isinstance(ivcap, LocalIVCAP):
