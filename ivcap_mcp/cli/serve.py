@@ -45,6 +45,9 @@ def _serve(given: argparse.Namespace) -> None:
         _serve_group(given)
         return
     server, env = prepared(given, stdio=given.transport == "stdio")
+    for root in given.allow_root:
+        if not root.expanduser().is_dir():
+            _say(f"ivcap-mcp: --allow-root {root} is no directory (yet): no file there can be uploaded")
     _say(f"ivcap-mcp: serving {server.backend.settings.told or server.backend.settings.target} over {given.transport}")
     if given.transport == "stdio":
         from ivcap_mcp.stdio import serve_stdio
