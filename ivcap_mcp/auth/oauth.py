@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +25,8 @@ log = logging.getLogger("ivcap_mcp.auth")
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 LEEWAY = 30.0
 """Seconds by which clocks may differ."""
+FOR_EVER = 2**53
+"""No token ends later than this, in seconds since 1970: some issuers write an end that no clock can count."""
 AGAIN = 5.0
 """Seconds after which to try again while the issuer cannot be asked."""
 TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
@@ -144,7 +145,7 @@ class OAuthGate:
             name=str(called)[:200],
             token=token,
             scopes=scopes,
-            expires=float(claims.get("exp") or time.time()),
+            expires=float(min(int(claims["exp"]), FOR_EVER)),
             claims=claims,
         )
 

@@ -31,6 +31,8 @@ COMMANDS = (
     "doctor",
 )
 
+TELL_THEMSELVES = frozenset({"tools", "call", "doctor"})
+"""Commands that say in their own words what the catalogue's log would."""
 CLIENTS = ("claude-desktop", "claude-code", "cursor", "vscode", "cline")
 
 
@@ -218,7 +220,8 @@ def run(argv: Sequence[str]) -> int:
             reconfigure(encoding="utf-8", errors="replace")
     from ivcap_mcp import logs
 
-    logs.configure(getattr(given, "log_level", "warning"), getattr(given, "log_format", "text"))
+    told = "ivcap_mcp.catalog" if given.command in TELL_THEMSELVES else ""
+    logs.configure(getattr(given, "log_level", "warning"), getattr(given, "log_format", "text"), told=told)
     command = import_module(f"ivcap_mcp.cli.{given.command}")
     gc.enable()
     gc.freeze()
