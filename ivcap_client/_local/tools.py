@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import os
 import secrets
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import guard, orphans, tool_log
+from .discretion import Discretion
 from .limits import Limits
 from .reach import Reach
 from .specs import PYTHON, ServiceSpec, slug
@@ -53,6 +55,7 @@ class Tool:
         ended: Set when the process is gone.
         reportable: UUIDs of all jobs it was ever given.
         reach: What it may touch.
+        discretion: What it was told in confidence.
         home: Mark of the base directory it runs for.
         stuck: A job of it was given up, so its threads may hang and asking it to end is no use.
     """
@@ -68,6 +71,7 @@ class Tool:
     retired: bool = False
     stuck: bool = False
     reach: Reach = field(init=False)
+    discretion: Discretion = field(init=False)
     port: int = 0
     process: asyncio.subprocess.Process | None = None
     _began: int = field(default=0, init=False)  # bytes of the log when its process was started
@@ -80,6 +84,7 @@ class Tool:
 
     def __post_init__(self) -> None:
         self.reach = Reach(self.spec.urn)
+        self.discretion = Discretion(self.secret)
 
     async def start(self, gateway_port: int, on_end: Callable[[Tool], None]) -> None:
         """Start the process and wait until it is healthy.
@@ -160,9 +165,12 @@ class Tool:
         """What everything it starts carries in its environment."""
         return f"{self.home}.{hashlib.sha256(self.secret.encode()).hexdigest()[:16]}"
 
-    def discreet(self, text: str) -> str:
-        """A text without the address this process reports to, which is as good as a password while it runs."""
-        return text.replace(self.secret, "***")
+    async def confide(self, secret: str) -> None:
+        """It is about to be told a secret: from now on nothing that is kept shows it."""
+        words = self.discretion.add(secret)
+        if words and self.process is not None and self.process.stdin is not None:
+            self.process.stdin.write(b"".join(base64.b64encode(word) + b"\n" for word in words))
+            await self.process.stdin.drain()
 
     async def _watch(self, on_end: Callable[[Tool], None]) -> None:
         assert self.process is not None
