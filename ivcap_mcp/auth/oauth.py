@@ -62,6 +62,8 @@ class Rules:
 class OAuthGate:
     """Knows the callers whose tokens an issuer signed."""
 
+    withdraws = False  # issuers tell nobody of it: tokens end soon, and by themselves
+
     def __init__(self, rules: Rules, *, keys: Keys | None = None) -> None:
         self.rules = rules
         self._keys = keys or Keys(self._key_set)
@@ -81,6 +83,9 @@ class OAuthGate:
         if key is None:
             raise _invalid("it is signed with a key that its issuer does not publish")
         return self._admitted(token, self._claims(token, key.public, algorithm))
+
+    def withdrawn(self, caller: Caller) -> bool:
+        return False
 
     def challenge(self, refused: Refused) -> str:
         told = {"realm": "ivcap-mcp"}
