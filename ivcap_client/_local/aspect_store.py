@@ -156,8 +156,7 @@ class AspectStore:
         """
         if not always and not self._store.present():
             return []
-        self.mirror.catch_up()
-        return self._store.index.read(work)
+        return self.mirror.read(work)
 
     # Rows, called by the mirror
 

@@ -72,6 +72,7 @@ class Mirror:
 
     def __init__(self, kind: str, directory: Path, temp: Path, index: Callable[[], Index], rows: Rows) -> None:
         self.kind, self.directory, self._temp, self._index, self.rows = kind, directory, temp, index, rows
+        self._folder = str(directory)  # as text, since every list looks at it
 
     def path(self, id: str) -> Path:
         """Return where the record lives."""
@@ -192,6 +193,21 @@ class Mirror:
         ).fetchone()
         return bool(known != (found.st_mtime_ns, found.st_size))
 
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run a query over rows that are as the directory is now: `catch_up` and a read in one look at the index."""
+        index = self._index()
+        found: list[T] = []
+
+        def look(connection: Connection) -> None:
+            if not self._stale(connection):
+                found.append(work(connection))
+
+        index.read(look)
+        if found:
+            return found[0]
+        index.refresh(self._refresh)
+        return index.read(work)
+
     def catch_up(self) -> None:
         """Look at the directory's time stamp and read what changed by other hands, if anything did."""
         index = self._index()
@@ -216,7 +232,7 @@ class Mirror:
 
     def _stale(self, connection: Connection) -> bool:
         row = connection.execute("SELECT mtime, noted FROM folders WHERE kind = ?", (self.kind,)).fetchone()
-        mtime = changed_at(self.directory)
+        mtime = changed_at(self._folder)
         return row is None or row[0] != mtime or _doubtful(row[0], row[1])
 
     def _refresh(self, connection: Connection) -> None:
@@ -312,9 +328,9 @@ def apply_each(
             yield id, problem
 
 
-def changed_at(directory: Path) -> int:
+def changed_at(directory: Path | str) -> int:
     try:
-        return directory.stat().st_mtime_ns
+        return os.stat(directory).st_mtime_ns
     except FileNotFoundError:
         return 0
 
