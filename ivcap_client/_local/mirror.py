@@ -8,13 +8,14 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from .._io.files import read_own, sync_directory, write_temp
 from .index import BUSY, Connection, Index
+from .table_rows import UNFIT, TableRow
 
 T = TypeVar("T")
 Record = dict[str, Any]
@@ -52,15 +53,17 @@ class Rows(Protocol):
     def drop(self, connection: Connection, id: str) -> None:
         """Remove the rows of a record whose file is gone."""
 
-    def load(self, connection: Connection, records: Sequence[tuple[str, Record]]) -> Iterator[tuple[str, Exception]]:
-        """Write the rows of many records into an index that is being made; what one says of another is left out.
+    def rows(self, id: str, record: Record) -> list[TableRow]:
+        """The rows of one record, for an index that is being made; what it says of another one is left out.
 
-        Yields:
-            The records that cannot be one, each with the reason.
+        Called by several threads at once.
+
+        Raises:
+            ValueError, TypeError, KeyError: The record cannot be one.
         """
 
     def loaded(self, connection: Connection) -> None:
-        """All are loaded: do what `load` left out."""
+        """All rows are there: do what `rows` left out."""
 
 
 class Mirror:
@@ -304,7 +307,7 @@ class Mirror:
             connection.execute("DELETE FROM problems WHERE kind = ? AND id = ?", (self.kind, id))
         except FileNotFoundError:
             return
-        except (ValueError, TypeError, KeyError, OSError, RecursionError) as problem:
+        except (ValueError, TypeError, KeyError, OSError, RecursionError, *UNFIT) as problem:
             self.rows.drop(connection, id)
             self.problem(connection, id, path, str(problem) or type(problem).__name__)
         connection.execute(
@@ -315,17 +318,6 @@ class Mirror:
         """Note a file that is skipped, and why."""
         log.warning("%s is skipped: %s", path, message)
         connection.execute("INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?)", (self.kind, id, str(path), message))
-
-
-def apply_each(
-    rows: Rows, connection: Connection, records: Sequence[tuple[str, Record]]
-) -> Iterator[tuple[str, Exception]]:
-    """`Rows.load` for records that say nothing of each other."""
-    for id, record in records:
-        try:
-            rows.apply(connection, id, record)
-        except (ValueError, TypeError, KeyError) as problem:
-            yield id, problem
 
 
 def changed_at(directory: Path | str) -> int:
