@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 MIB = 1024 * 1024
+PLATFORM = "the platform"
+"""Who is asked unless a request says otherwise."""
 MOST_REPLY = 64 * MIB
 """A reply that is read whole may not be larger than this, after decoding."""
 
@@ -48,7 +50,7 @@ class Request:
     most: int = MOST_REPLY
     safe: bool = False
     foreign: bool = False
-    peer: str = "the platform"
+    peer: str = PLATFORM
 
 
 @dataclass(frozen=True, slots=True)

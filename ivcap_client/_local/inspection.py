@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import environments, specs
+from . import environments, specs, syntax
 from .descriptions import BadDescription
 from .fleet import Fleet
 from .limits import Limits
@@ -65,6 +65,10 @@ def inspect(option: str, *, offline: bool = False, say: Callable[[str], None] = 
     seen = Inspected(spec.name, spec.urn, spec.kind, {}, {}, steps=_mentions_steps(spec))
     needs = spec.requirements
     python = specs.OWN_PYTHON if PYTHON in spec.command else None
+    try:
+        syntax.check(spec)
+    except specs.BadSpec as problem:
+        return replace(seen, stage="start", failure=str(problem))
     try:
         if needs is not None:
             say(f"building the environment of {spec.name}")
