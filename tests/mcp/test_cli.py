@@ -202,6 +202,16 @@ def test_services_are_added_listed_and_removed(tmp_path: Path) -> None:
     assert "was not there" in again.stdout
 
 
+def test_a_reader_who_has_seen_enough_is_no_failure_of_ours(target: list[str]) -> None:
+    words = [sys.executable, "-m", "ivcap_mcp", "tools", *target]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()  # as `head` does
+        assert process.stderr.read() == ""
+        assert process.wait(110) == 1
+
+
 def test_a_service_s_own_tool_is_not_waited_for_either(target: list[str]) -> None:
     ran = ivcap_mcp("call", "rehearsal", "--arg", "seconds=15", "--no-wait", "--json", *target)
     assert ran.returncode == 0, ran.stderr
