@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from ivcap_client._core.call import call
+from ivcap_client._core.call import call, get_fields
 from ivcap_client._core.messages import Request
 from ivcap_client._core.pages import Page, next_cursor
 from ivcap_client._core.port import Port
@@ -104,8 +104,7 @@ async def list_page(port: Port, asked: AspectQuery, size: int, cursor: str | Non
     query += [("include-content", "true" if asked.include_content else "false"), ("limit", str(size))]
     query += [("page", cursor)] if cursor else []
     what = "list aspects"
-    reply = await call(port, Request("GET", "/1/aspects", tuple(query), what=what, safe=True))
-    found = fields(reply, what)
+    found = await get_fields(port, "/1/aspects", what, query)
     items = [listed_record(item, what, at) for at, item in enumerate(found.items("items"))]
     return Page(tuple(items), next_cursor(found))
 
@@ -113,7 +112,7 @@ async def list_page(port: Port, asked: AspectQuery, size: int, cursor: str | Non
 async def read(port: Port, aspect: str) -> AspectRecord:
     what = "read aspect"
     path = f"/1/aspects/{quoted(identifier(aspect, what))}"
-    return aspect_record(fields(await call(port, Request("GET", path, what=what, safe=True)), what))
+    return aspect_record(await get_fields(port, path, what))
 
 
 async def history(port: Port, aspect: str, most: int) -> list[AspectRecord]:
