@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 MIB = 1024 * 1024
+PLATFORM = "the platform"
+"""Who is asked unless a request says otherwise."""
 MOST_REPLY = 64 * MIB
 """A reply that is read whole may not be larger than this, after decoding."""
 
@@ -47,7 +49,7 @@ class Request:
     most: int = MOST_REPLY
     safe: bool = False
     foreign: bool = False
-    peer: str = "the platform"
+    peer: str = PLATFORM
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ivcap_client._io.files import locked
 
-from . import places, specs
+from . import places, specs, syntax
 from .specs import BadSpec, ServiceSpec
 
 _seen: dict[Path, tuple[tuple[int, int, int], list[ServiceSpec]]] = {}
@@ -39,9 +39,10 @@ def add(base_dir: Path, option: str) -> ServiceSpec:
     """Approve a service for one base directory, as its files are now; the same name is replaced.
 
     Raises:
-        BadSpec: There is no such service, or its description cannot be read.
+        BadSpec: There is no such service, its description cannot be read, or its file is no Python.
     """
     spec = replace(specs.from_option(option), pinned=True)
+    syntax.check(spec)  # what is added runs as it is now, so a slip would stay until it is added again
     with _changing(base_dir) as entries:
         entries[:] = [entry for entry in entries if entry.get("name") != spec.name]
         entries.append(specs.to_json(spec))

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from .._core.messages import Source
 from .._io.files import NO_LINK, locked, place, sha256, sync_directory
-from .artifact_record import LocalArtifact, facts, of_record, record_of
+from .artifact_record import LocalArtifact, edited, facts, of_record, record_of
 from .aspect_rows import insert
 from .identity import POLICY_ARTIFACT, SCHEMA_PRODUCED, new_uuid, uuid_of
 from .index import Connection
@@ -163,13 +163,7 @@ class ArtifactStore:
         found = path.stat()
         if (found.st_mtime_ns, found.st_size) == (artifact.stamp, artifact.size):
             return artifact
-        fresh = replace(
-            artifact,
-            size=found.st_size,
-            sha256=sha256(path),
-            stamp=found.st_mtime_ns,
-            modified_at=max(found.st_mtime_ns // 1000, artifact.created_at),
-        )
+        fresh = edited(artifact, found.st_size, sha256(path), found.st_mtime_ns)
         try:
             self.save(fresh)
         except OSError:

@@ -118,6 +118,11 @@ class Listing:
     past: bool
     after: tuple[Key, ...]
 
+    @property
+    def told_at(self) -> int | None:
+        """The moment that was asked for, or `None`: the services of now, also on further pages."""
+        return self.at if "at-time" in self.query else None
+
     def condition(self, fields: frozenset[str]) -> filters.Condition | None:
         """Return the `filter`, checked."""
         text = self.query.get("filter", "")
@@ -150,7 +155,13 @@ def listing(kind: str, path: str, request: Request, now: int) -> Listing:
     if page is None:
         at = moment(given, "at-time")
         return Listing(
-            kind, path, {**given, "limit": told or "10"}, _limit(told or "10"), at or now, at is not None, ()
+            kind,
+            path,
+            {**given, "limit": told or "10"},
+            _limit(told or "10"),
+            now if at is None else at,
+            at is not None,
+            (),
         )
     try:
         cursor = cursors.read(page, kind)

@@ -98,8 +98,13 @@ class Catalogue:
         return _stated(wanted, rows) if rows else None
 
     def all(self, at: int | None = None) -> list[Service]:
-        """Return every service, those of now or those of a moment."""
+        """Return every service, those of now or those of a moment.
+
+        A program is a service from when it said what it is; an edited one says it anew.
+        """
         services = [self._runnable(spec) for spec in self._specs.values()]
+        if at is not None:
+            services = [one for one in services if one.valid_from is not None and one.valid_from <= at]
         by_entity: dict[str, list[AspectRow]] = {}
         for row in self._stated("", at=at):
             if uuid_of(row.entity, "service") is not None and row.entity not in self._specs:

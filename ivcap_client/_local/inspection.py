@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ivcap_client.platform import InspectedService
 
-from . import environments, specs
+from . import environments, specs, syntax
 from .descriptions import BadDescription
 from .fleet import Fleet
 from .limits import Limits
@@ -40,6 +40,10 @@ def inspect(option: str, *, offline: bool = False, say: Callable[[str], None] = 
     seen = InspectedService(spec.name, spec.urn, spec.kind, {}, {}, "", "", None, _mentions_steps(spec))
     needs = spec.requirements
     python = specs.OWN_PYTHON if PYTHON in spec.command else None
+    try:
+        syntax.check(spec)
+    except specs.BadSpec as problem:
+        return replace(seen, stage="start", failure=str(problem))
     try:
         if needs is not None:
             say(f"building the environment of {spec.name}")

@@ -12,7 +12,7 @@ from . import times
 from .guard import KEPT, MARKED
 from .job_record import LocalJob, of_record
 from .specs import slug
-from .tool_log import ADDRESS, COLOURS
+from .tool_log import ADDRESS, COLOURS, own_words
 
 if TYPE_CHECKING:
     from .index import Connection
@@ -24,13 +24,14 @@ LATE = 1_000_000
 MOST_BESIDE = 20
 
 
-def output(store: Store, job: LocalJob, most: int = MOST) -> JobOutput | None:
+def output(store: Store, job: LocalJob, most: int = MOST, *, own: bool = False) -> JobOutput | None:
     """Find a job's output.
 
     Args:
         store: Where the job and the log are.
         job: The job.
         most: Bytes of the text, taken from its end.
+        own: Leave out what the tool's library says of its own work.
 
     Returns:
         `None` if the job has not begun, or the log of that time is gone.
@@ -49,6 +50,7 @@ def output(store: Store, job: LocalJob, most: int = MOST) -> JobOutput | None:
         return None
     whole = b"".join(part or b"" for part in parts)
     text = ADDRESS.sub(r"\1…", COLOURS.sub("", whole.decode("utf-8", "replace")))
+    text = own_words(text) if own else text
     size = len(text.encode())
     if size > most:
         text = text.encode()[-most:].decode("utf-8", "ignore")

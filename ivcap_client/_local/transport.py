@@ -80,12 +80,12 @@ class LocalTransport:
         found = store.find(artifact) if id is None else store.record(id)
         return None if found is None else store.data(found)
 
-    def job_output(self, job: str, most: int) -> JobOutput | None:
+    def job_output(self, job: str, most: int, own: bool = False) -> JobOutput | None:
         """What the tool printed while a job ran; `None` where that is not known, or there is no such job."""
         from .job_output import output
 
         found = self.platform.store.jobs.find(job)
-        return None if found is None else output(self.platform.store, found, most)
+        return None if found is None else output(self.platform.store, found, most, own=own)
 
     def preparing(self) -> list[Mapping[str, Any]]:
         """Services that have not said yet what they are: `service`, `name`, `state` and `message` of each.

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ivcap_client import __version__
-from ivcap_mcp.cli import local_options, serve_options
+from ivcap_mcp.cli import local_options, serve_options, tokens_options
 
 DONE, FAILED, USAGE, NO_CONNECTION = 0, 1, 2, 3
 
@@ -31,6 +31,8 @@ COMMANDS = (
     "doctor",
 )
 
+TELL_THEMSELVES = frozenset({"tools", "call", "doctor"})
+"""Commands that say in their own words what the catalogue's log would."""
 CLIENTS = ("claude-desktop", "claude-code", "cursor", "vscode", "cline")
 
 
@@ -75,28 +77,8 @@ def parser() -> argparse.ArgumentParser:
     jobs = commands.add_parser("jobs", help="jobs: list them, show one, print what its tool printed")
     local_options.jobs(jobs, _deployment)
 
-    tokens = commands.add_parser("tokens", help="named tokens for a server over HTTP")
-    named = tokens.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, text in (
-        ("add", "make a token for somebody; it is printed once"),
-        ("rotate", "replace somebody's token"),
-        ("remove", "end somebody's tokens"),
-        ("list", "list whose tokens there are"),
-    ):
-        action = named.add_parser(name, help=text)
-        action.add_argument("--tokens-file", type=Path, metavar="FILE")
-        if name == "list":
-            action.add_argument("--json", action="store_true")
-        else:
-            action.add_argument("name", metavar="NAME")
-        if name == "rotate":
-            action.add_argument(
-                "--grace",
-                type=serve_options.number,
-                default=0.0,
-                metavar="S",
-                help="seconds for which the old one still counts",
-            )
+    tokens = commands.add_parser("tokens", help="named tokens for a server over HTTP, and logins of its callers")
+    tokens_options.add(tokens, _deployment)
 
     tools = commands.add_parser("tools", help="list the tools a client would see")
     _target(tools)
@@ -218,7 +200,8 @@ def run(argv: Sequence[str]) -> int:
             reconfigure(encoding="utf-8", errors="replace")
     from ivcap_mcp import logs
 
-    logs.configure(getattr(given, "log_level", "warning"), getattr(given, "log_format", "text"))
+    told = "ivcap_mcp.catalog" if given.command in TELL_THEMSELVES else ""
+    logs.configure(getattr(given, "log_level", "warning"), getattr(given, "log_format", "text"), told=told)
     command = import_module(f"ivcap_mcp.cli.{given.command}")
     gc.enable()
     gc.freeze()

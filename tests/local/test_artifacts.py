@@ -236,6 +236,20 @@ def test_ranges_etags_and_lengths(ask: Asker) -> None:
     body.close()
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("nonsense", "urn:ivcap:artifact:nonsense"),
+        ("urn:ivcap:artifact:not one", "urn:ivcap:artifact:not%20one"),
+        ("urn:ivcap:artifact:grün", "urn:ivcap:artifact:gr%C3%BCn"),
+        ("urn:ivcap:artifact:11111111-0000-4000-8000-000000000001", None),
+    ],
+)
+def test_what_is_missing_is_named_as_a_urn_that_begins_once(ask: Asker, asked: str, told: str | None) -> None:
+    for spelled in (quote(asked, safe=""), quote(asked, safe=":")):
+        assert ask.refused(404, "GET", f"/1/artifacts/{spelled}")["id"] == (told or asked)
+
+
 def test_a_file_edited_by_hand_is_hashed_again(ask: Asker, base_dir: Path) -> None:
     made = ask.upload(b"before", "e.txt")
     path = base_dir / "artifacts" / "e.txt"

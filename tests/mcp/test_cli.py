@@ -113,7 +113,8 @@ def test_without_waiting_the_handle_is_printed(target: list[str]) -> None:
         (["tools", "--service", "/no/such/tool.py"], "/no/such/tool.py"),
         (["tools", "--env-file", "/no/such/file"], "/no/such/file"),
         (["tools", "--max-wait", "0"], "--max-wait"),
-        (["tools", "--url", "ftp://x"], "ftp://x"),
+        (["tools", "--url", "ftp://x"], "--url: 'ftp://x' is not"),
+        (["tools", "--url", "ivcap.example.org"], "did you mean https://ivcap.example.org?"),
         (["services", "add", "/no/such/tool.py"], "ivcap-mcp: service /no/such/tool.py"),
         (["platform", "--host", "0.0.0.0"], "--token"),
         (["platform", "--port", "99999"], "65535"),
@@ -148,6 +149,8 @@ def test_a_deployment_that_does_not_answer_is_exit_code_3_without_the_token() ->
     ran = ivcap_mcp("tools", IVCAP_URL="http://127.0.0.1:9", IVCAP_JWT="secret-token")
     assert ran.returncode == 3, ran.stderr
     assert "secret-token" not in ran.stderr + ran.stdout
+    (told,) = ran.stderr.splitlines()
+    assert told.startswith("ivcap-mcp: could not list aspects: no connection to the platform at http://127.0.0.1:9 (")
 
 
 class _Echo(BaseHTTPRequestHandler):

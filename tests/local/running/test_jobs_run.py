@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -186,3 +188,22 @@ def test_a_killed_tool_ends_its_job(desk: Desk) -> None:
     desk.started(job)
     os.kill(pid, signal.SIGKILL)
     assert desk.ended(job).status == "error"
+
+
+def test_what_a_tool_started_ends_with_it_also_when_its_guard_is_killed(desk: Desk) -> None:
+    if sys.platform != "linux":
+        pytest.skip("only Linux shows what a process carries in its environment")
+    first, other = desk.result(desk.run(do="leave")), desk.result(desk.run(desk.service("other"), do="leave"))
+    os.kill(guard_of(first["pid"]), signal.SIGKILL)
+    until(lambda: gone(first["left"]) and gone(first["pid"]))
+    assert not gone(other["left"])
+    # Both at once: whoever serves the directory next ends it.
+    for pid in (launch.ensure_runner(desk.base).pid, guard_of(other["pid"])):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: gone(other["pid"]))
+    launch.ensure_runner(desk.base)
+    until(lambda: gone(other["left"]))
+
+
+def guard_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
