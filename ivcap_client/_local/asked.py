@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from .._core.messages import Request, Response
+from .._core.messages import Listed, Request, Response
 from . import cursors, filters, times
 from .cursors import Cursor, Key
 from .listing import MOST, BadOrder
@@ -202,8 +202,7 @@ def page(
     if after is not None:
         cursor = cursors.write(Cursor(listing.kind, listing.query, listing.at, after))
         links.append({"rel": "next", "type": "application/json", "href": f"{href}?page={cursor}"})
-    rest = json.dumps({"at-time": times.rfc3339(listing.at), "links": links, **(extra or {})})
-    return Response(200, {"content-type": "application/json"}, f'{{"items": [{", ".join(items)}], {rest[1:]}'.encode())
+    return Listed(items, {"at-time": times.rfc3339(listing.at), "links": links, **(extra or {})})
 
 
 def ordered(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import times
+from . import filters, times
 from .aspect_rows import COLUMNS, AspectRow, derived, insert
 from .aspect_store import AspectStore
 from .identity import POLICY_SERVICE, SCHEMA_SERVICE, SCHEMA_TOOL, derived_uuid, urn, uuid_of
@@ -44,6 +44,13 @@ class Service:
     valid_to: int | None
     spec: Spec | None
     described: bool
+
+
+def stated_by_services(entity: str | None, schema: str | None) -> bool:
+    """Whether aspects of this entity and schema, which may be a pattern, can be such as services' programs state."""
+    if entity is not None and uuid_of(entity, "service") is None:
+        return False
+    return schema is None or any(filters.like(known, schema) for known in (SCHEMA_SERVICE, SCHEMA_TOOL))
 
 
 class Catalogue:
