@@ -78,7 +78,7 @@ def fill(mirror: Mirror, connection: Connection, done: Callable[[int], None]) ->
 def _names(mirror: Mirror, known: set[str]) -> tuple[list[str], list[str]]:
     """UUIDs of the records that are not known yet, and other names.
 
-    In the order in which the index keeps them: in any other, each transaction would touch, and write, most of its pages.
+    In the order in which the index keeps them: in any other, each transaction would touch and write most of its pages.
     """
     found, strange = [], []
     try:
