@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -215,6 +216,8 @@ def run(argv: Sequence[str]) -> int:
 
     try:
         code: int = command.run(given)
+        if not sys.stdout.closed:
+            sys.stdout.flush()  # here, where it can still be said that nobody reads
     except BaseException as error:
         cause = _cause(error)
         if isinstance(cause, ConfigError):
@@ -224,6 +227,10 @@ def run(argv: Sequence[str]) -> int:
         if isinstance(cause, IvcapError):
             return _told(cause, FAILED)
         if isinstance(cause, KeyboardInterrupt):
+            return FAILED
+        if isinstance(cause, BrokenPipeError):  # of stdout: those of connections are errors of their own
+            # Who read, such as `head`, has seen enough; what is left goes nowhere, also when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
         raise
     return code

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ivcap_client._local import launch, specs
+from ivcap_client._local.job_output import output
 from tests.local.running.desk import LONG, TOOL, Desk, gone, until
 
 
@@ -130,6 +131,10 @@ def test_a_tool_that_does_not_start_fails_its_job_with_its_last_words(
     job = desk.run(desk.service(env={"PLAIN_TOOL": spoiled}), do="echo")
     assert job.status == "error"
     assert all(part in (job.error_message or "") for part in said)
+    if spoiled == "exit":  # it ended before it had the job, and said why all the same
+        printed = output(desk.store, job)
+        assert printed is not None
+        assert "cannot find my model file" in printed.text
 
 
 def test_a_command_that_does_not_exist_fails_its_job(shared: Desk) -> None:
