@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from .._core.messages import Request, Response
-from . import cursors, filters, times
+from ..later import later
+from . import cursors, times
 from .cursors import Cursor, Key
 from .listing import MOST, BadOrder
 from .refusals import bad_request, invalid, too_large
+
+if TYPE_CHECKING:
+    from . import filters
+else:
+    filters = later("ivcap_client._local.filters")
 
 T = TypeVar("T")
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mcp_types as t
 
-from ivcap_mcp import arguments, calls
+from ivcap_client.later import later
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.entries import Entry
 from ivcap_mcp.errors import ToolError
-from ivcap_mcp.finding import find
 from ivcap_mcp.fitting import fitted
-from ivcap_mcp.inputs import request_for
 from ivcap_mcp.moments import written
-from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer, next_call
 from ivcap_mcp.text import clip, one_line
 from ivcap_mcp.tools.builtin import CURSOR, LIMIT, MAX_BYTES, READS, RUNS, Builtin, output, schema, text
+
+if TYPE_CHECKING:
+    from ivcap_mcp import arguments, calls, finding, inputs
+    from ivcap_mcp.request import Request
+else:
+    arguments = later("ivcap_mcp.arguments")
+    calls = later("ivcap_mcp.calls")
+    finding = later("ivcap_mcp.finding")
+    inputs = later("ivcap_mcp.inputs")
 
 UNSURE = "Perhaps no service does this: these come nearest. Read what they do before you run one."
 
@@ -27,13 +33,13 @@ async def search_services(backend: Backend, request: Request, given: dict[str, A
     await backend.catalog.ready()
     entries = {entry.name: entry for entry in backend.catalog.all()}
     query = given.get("query", "")
-    finding = await find(backend, query)
-    ranked = [one for one in finding.ranked if one[0] in entries]
+    found_out = await finding.find(backend, query)
+    ranked = [one for one in found_out.ranked if one[0] in entries]
     start = _place(given.get("cursor"))
     limit = given.get("limit", 10)
     shown = ranked[start : start + limit]
     found = [_line(entries[name], score) for name, score in shown]
-    told: dict[str, Any] = {"services": found, "total": len(ranked), "confident": finding.confident and bool(found)}
+    told: dict[str, Any] = {"services": found, "total": len(ranked), "confident": found_out.confident and bool(found)}
     if start + limit < len(ranked):
         told["cursor"] = str(start + limit)
     if backend.catalog.failure is not None:
@@ -43,7 +49,7 @@ async def search_services(backend: Backend, request: Request, given: dict[str, A
     states = await backend.states()
     if states:
         told["preparing"] = states[:10]
-    lead = _nothing(backend, query, states) if not found else "" if finding.confident else UNSURE
+    lead = _nothing(backend, query, states) if not found else "" if found_out.confident else UNSURE
     return answer(told, lead=lead)
 
 
@@ -148,7 +154,7 @@ async def not_ready(backend: Backend, named: str) -> ToolError | None:
 
 async def run_service(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
     entry = await known(backend, given["service"])
-    body = await request_for(entry, given["input"])
+    body = await inputs.request_for(entry, given["input"])
     wait = float(given.get("wait", backend.settings.wait))
     key, resubmit = given.get("key"), given.get("resubmit", False)
     return await calls.run(backend, request, entry.service, body, wait, key=key, resubmit=resubmit)
