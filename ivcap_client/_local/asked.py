@@ -127,6 +127,8 @@ class Listing:
     def condition(self, fields: frozenset[str]) -> filters.Condition | None:
         """Return the `filter`, checked."""
         text = self.query.get("filter", "")
+        if not text.strip():
+            return None
         try:
             return filters.parse(text, fields)
         except filters.BadFilter as problem:

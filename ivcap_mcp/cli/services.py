@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ivcap_client import LocalIVCAP
 from ivcap_client.platform import add_service, added_services, inspect_service, remove_service
-from ivcap_client.service import TOOL_SCHEMA
+from ivcap_client.urns import TOOL_SCHEMA
 from ivcap_mcp.cli.platform import where
 from ivcap_mcp.cli.terminal import Paint, lively, span
 from ivcap_mcp.naming import wanted_name
