@@ -26,7 +26,7 @@ class _Lean(ModuleType):
                     self.__spec__.loader.exec_module(self)
                 finally:
                     del self._running
-                    self.__class__ = ModuleType  # from here on a package like any other
+                    self.__class__ = ModuleType  # type: ignore[assignment]  # from here on a package like any other
             found = vars(self)
             if name in found:
                 return found[name]

@@ -11,8 +11,9 @@ from ivcap_client.later import later
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.entries import Entry
 from ivcap_mcp.errors import ToolError
-from ivcap_mcp.fitting import fitted
+from ivcap_mcp.fitting import fitted, leading
 from ivcap_mcp.moments import written
+from ivcap_mcp.rendering import rendered
 from ivcap_mcp.results import answer, next_call
 from ivcap_mcp.text import clip, one_line
 from ivcap_mcp.tools.builtin import CURSOR, LIMIT, MAX_BYTES, READS, RUNS, Builtin, output, schema, text
@@ -50,7 +51,22 @@ async def search_services(backend: Backend, request: Request, given: dict[str, A
     if states:
         told["preparing"] = states[:10]
     lead = _nothing(backend, query, states) if not found else "" if found_out.confident else UNSURE
-    return answer(told, lead=lead)
+    return answer(_within(told, start, given.get("max_bytes", 20_000)), lead=lead)
+
+
+def _within(told: dict[str, Any], start: int, most: int) -> dict[str, Any]:
+    """The answer with as many services as there is room for; what is said beside them gives way before the last one."""
+    size = len(rendered(told).encode())
+    if size <= most:
+        return told
+    found, shorter = told["services"], dict(told)
+    for part in ("unavailable", "preparing", "warning"):
+        if found and part in told and leading(shorter, "services", most) == 0:
+            shorter[part] = fitted(told[part], 100)[0]
+    room = max(1, leading(shorter, "services", most))
+    if room < len(found):
+        shorter |= {"services": found[:room], "cursor": str(start + room)}
+    return shorter | {"shortened": True, "size": size}
 
 
 def _line(entry: Entry, score: float) -> dict[str, Any]:
@@ -165,7 +181,13 @@ TOOLS = (
         t.Tool(
             name="search_services",
             description="Find services by what they do. An empty query lists all.",
-            input_schema=schema((), query=text("What is wanted, in words", default=""), limit=LIMIT, cursor=CURSOR),
+            input_schema=schema(
+                (),
+                query=text("What is wanted, in words", default=""),
+                limit=LIMIT,
+                cursor=CURSOR,
+                max_bytes=MAX_BYTES,
+            ),
             output_schema=output(
                 services={"type": "array", "items": {"type": "object"}},
                 total={"type": "integer"},
