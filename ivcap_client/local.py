@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ivcap_client._core.artifacts import ArtifactRecord
-from ivcap_client._core.aspects import AspectRecord
+from ivcap_client._core.aspects import AspectRecord, Unread
 from ivcap_client._core.job_output import JobOutput
 from ivcap_client._core.port import Target
 from ivcap_client._io.runtime import Transport
@@ -98,28 +98,29 @@ class LocalIVCAP(IVCAP):
                 return True
         return False
 
-    def job_output(self, job: str, *, most: int = 16_000) -> JobOutput | None:
+    def job_output(self, job: str, *, most: int = 16_000, own: bool = False) -> JobOutput | None:
         """What the tool printed between a job's start and its end.
 
         Args:
             job: URN of the job.
             most: Bytes; of more the last ones are given.
+            own: Leave out access lines and what the tool's library says of its own work.
 
         Returns:
             `None` if the job is not known, has not begun, or its part of the log is gone. `others` names jobs that
             ran in the same process meanwhile, whose lines cannot be told apart.
         """
-        return self._local.job_output(job, most)
+        return self._local.job_output(job, most, own)
 
-    async def job_output_async(self, job: str, *, most: int = 16_000) -> JobOutput | None:
+    async def job_output_async(self, job: str, *, most: int = 16_000, own: bool = False) -> JobOutput | None:
         """`job_output` for async code."""
-        return await self._async_port.offload(self._local.job_output, job, most)
+        return await self._async_port.offload(self._local.job_output, job, most, own)
 
     def _artifact(self, record: ArtifactRecord) -> Artifact:
         path = self._local.path_of(record.id)
         return Artifact(self, record) if path is None else LocalFileArtifact(path, ivcap=self, record=record)
 
-    def _aspect(self, record: AspectRecord) -> Aspect:
+    def _aspect(self, record: AspectRecord | Unread) -> Aspect:
         return LocalAspect(ivcap=self, record=record)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from ivcap_client._core import device, logins
 from ivcap_client._core.addresses import origin
 from ivcap_client._core.device import Code, Grant, Provider
-from ivcap_client._core.logins import Login, claims
+from ivcap_client._core.logins import Login, claims, ends_at
 from ivcap_client._core.port import run
 from ivcap_client._io.login_file import LoginFile, kept_logins
 from ivcap_client._io.ways import Ways
@@ -34,6 +34,7 @@ __all__ = [
     "OwnLogin",
     "SignIn",
     "claims",
+    "ends_at",
     "kept_logins",
     "sign_in",
     "sign_in_async",

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -93,6 +94,9 @@ def _from_environment(environment: Mapping[str, str]) -> Auth | None:
     return BearerAuth(token) if token else None
 
 
+_BARE = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?(/[\w./-]*)?", re.ASCII)
+
+
 def address(text: str, *, protected: bool = False) -> str:
     """The address of a platform, in the form in which paths are added to it.
 
@@ -110,9 +114,13 @@ def address(text: str, *, protected: bool = False) -> str:
     except ValueError:
         parts = urlsplit("")
     if "@" in (parts.netloc or text):
-        raise ConfigError("the address of the platform holds a user or password: give them as auth=BasicAuth(…)")
+        raise ConfigError(
+            "the address of the platform holds a user or password: leave them out and use a token, or, in a program, "
+            "give them as auth=BasicAuth(…)"
+        )
     if parts.scheme not in ("http", "https") or not parts.hostname or not text.isprintable() or " " in text:
-        raise ConfigError(f"{text!r} is not the address of a platform: http(s)://host is wanted")
+        meant = f"; did you mean https://{text}?" if _BARE.fullmatch(text) else ""
+        raise ConfigError(f"{text!r} is not the address of a platform: http(s)://host is wanted{meant}")
     if parts.query or parts.fragment:
         raise ConfigError(f"{text!r}: the address of a platform has no query and no fragment")
     found = parts.scheme + text[len(parts.scheme) :].rstrip("/")

@@ -17,9 +17,20 @@ from .schemas.examples import Sampler
 from .schemas.renaming import Renaming
 from .schemas.repairing import Repair
 from .schemas.telling import MOST_COMPLAINTS, Complaint, Teller
+from .schemas.undeclared import undeclared
 from .text import clip, one_line
 
-__all__ = ["Complaint", "check", "complaint_text", "example", "repair", "unchecked", "understand", "wrong_places"]
+__all__ = [
+    "Complaint",
+    "check",
+    "complaint_text",
+    "example",
+    "repair",
+    "unchecked",
+    "undeclared_text",
+    "understand",
+    "wrong_places",
+]
 
 MOST_TEXT: Final = 10_000
 """Longest error text, in bytes."""
@@ -76,6 +87,19 @@ def check(arguments: Any, original: Schema, *, published: PublishedSchema | None
     complaints = {str(each): each for error in found for each in teller.complaints(error)}
     ordered = sorted(complaints.values(), key=lambda each: each.field.count(".") + each.field.count("["))
     return ordered[:MOST_COMPLAINTS]
+
+
+def undeclared_text(arguments: Any, original: Schema, published: PublishedSchema) -> str:
+    """What is to be said about fields that the service accepts and does not declare; empty if there is none.
+
+    Args:
+        arguments: The input, checked.
+        original: The service's schema.
+        published: Its published form: fields are called by the names the caller knows.
+    """
+    names = {old: new for new, old in published.renames.items()}
+    found = undeclared(arguments, read(original), names, WRAPPED if published.wrapped else "")
+    return " ".join(str(each) for each in found)
 
 
 def wrong_places(arguments: Any, original: Schema) -> list[str]:

@@ -14,6 +14,7 @@ from ivcap_client import Event, Job
 from ivcap_client.exception import ResourceNotFound
 from ivcap_mcp import reconciliation, results
 from ivcap_mcp.errors import ToolError, tool_error
+from ivcap_mcp.inputs import Input
 from ivcap_mcp.ordering import Ordered, left, ordered
 from ivcap_mcp.request import Request
 from ivcap_mcp.watch import Ended, Failed, Leaving, Polling, Trouble
@@ -32,7 +33,7 @@ async def run(
     backend: Backend,
     request: Request,
     service: str,
-    body: Any,
+    asked: Input,
     wait: float,
     *,
     key: str | None = None,
@@ -44,7 +45,7 @@ async def run(
         backend: The running server.
         request: The call.
         service: URN of the service.
-        body: The request object, checked.
+        asked: The request object, checked, and what is to be said about it.
         wait: Seconds to wait for the job's end before a handle is the answer.
         key: The caller's own idempotency key: the same key and request are the same job.
         resubmit: The user wants a fresh job, whatever became of an earlier one.
@@ -53,10 +54,10 @@ async def run(
         ToolError: The job could not be ordered, or did not succeed.
     """
     until = time.monotonic() + min(wait, backend.settings.max_wait)
-    made = await ordered(backend, request, service, body, key=key, resubmit=resubmit)
+    made = await ordered(backend, request, service, asked.body, key=key, resubmit=resubmit)
     verb = "goes on" if made.attached else "is scheduled"
     request.say(f"job {made.job.urn} {verb}")
-    return await follow(backend, request, made.job, until, made)
+    return await follow(backend, request, made.job, until, made, asked.note)
 
 
 async def order(
@@ -71,10 +72,12 @@ async def order(
 
 
 async def follow(
-    backend: Backend, request: Request, job: Job, until: float, made: Ordered | None = None
+    backend: Backend, request: Request, job: Job, until: float, made: Ordered | None = None, note: str = ""
 ) -> t.CallToolResult:
     """Watch a job until it ends or `until` (monotonic clock) comes; answer with its result or a handle."""
-    about = {} if made is None or not made.note else {"attached": made.attached, "note": made.note}
+    about: dict[str, Any] = {} if made is None or not made.note else {"attached": made.attached, "note": made.note}
+    if note:
+        about["note"] = f"{about['note']} {note}" if about else note
     try:
         ended = await ended_by(backend, request, job, until, told=made is not None and not made.attached)
         if ended is None:

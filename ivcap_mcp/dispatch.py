@@ -157,11 +157,11 @@ class Dispatch:
     async def _service(
         self, request: Request, entry: Entry, given: dict[str, Any], *, key: str | None = None, resubmit: bool = False
     ) -> Any:
-        body = await inputs.request_for(entry, given)
+        asked = await inputs.request_for(entry, given)
         if tasks.declared(request.ctx):
-            job = await calls.order(self._backend, request, entry.service, body, key=key, resubmit=resubmit)
-            return self._tasks.created(job)
-        return await calls.run(self._backend, request, entry.service, body, self._backend.settings.wait)
+            job = await calls.order(self._backend, request, entry.service, asked.body, key=key, resubmit=resubmit)
+            return self._tasks.created(job, asked.note)
+        return await calls.run(self._backend, request, entry.service, asked, self._backend.settings.wait)
 
     async def _builtin(self, request: Request, builtin: Builtin, given: dict[str, Any]) -> Any:
         repaired = _checked(builtin, given)

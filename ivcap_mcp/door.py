@@ -19,7 +19,8 @@ from ivcap_mcp.allowance import Allowance, Uses
 from ivcap_mcp.auth.caller import Caller, Gate, Refused, bearer
 from ivcap_mcp.auth.seat import CALLER
 from ivcap_mcp.server import IvcapServer
-from ivcap_mcp.tenants import Full
+from ivcap_mcp.tenants import Broken, Full
+from ivcap_mcp.withdrawal import Held
 
 log = logging.getLogger("ivcap_mcp.http")
 
@@ -35,6 +36,9 @@ TOO_MANY = -32000
 PEEKED = 65_536
 """Bytes of a refused request in which its id is looked for, so that its sender knows what was refused."""
 FULL = 10.0
+LOOK = 5.0
+"""Seconds between two looks whether the token of an open request still counts."""
+NO_SERVER = "your server here could not start; the operator finds the reason in the log"
 NO_ADDRESS = {"error": "this is no address of an upload"}
 
 
@@ -97,7 +101,7 @@ class Door:
         self._house, self._gate, self._uses = house, gate, Uses(limits or Allowance())
         self._pages = dict(pages or {})
         self._answer = AuthContextMiddleware(self._answered)  # the SDK ties sessions and questions to their caller
-        self.stopping = False
+        self.stopping, self.look = False, LOOK
 
     def drain(self) -> None:
         """The server is about to end: calls that wait for a job are answered with its handle, streams end."""
@@ -149,15 +153,27 @@ class Door:
                 token = AccessToken(token="", client_id=mark, scopes=sorted(caller.scopes), subject=mark)
                 scope = {**scope, "user": AuthenticatedUser(token), "ivcap_mcp.app": served.app}
                 with _reading(scope, served.server):
-                    await self._answer(scope, receive, send)
+                    if self._gate.withdraws:
+                        await self._watched(caller, scope, receive, send)
+                    else:
+                        await self._answer(scope, receive, send)
         except Full:
             log.warning("there is no server for caller %s", mark)
             await busy(receive, send, 503, "this server is full: ask again later", FULL)
+        except Broken:
+            await busy(receive, send, 503, NO_SERVER, FULL)
         finally:
             telemetry.left(trace)
             logs.CALLER.reset(logged)
             CALLER.reset(caller_before)
             self._uses.leave(mark)
+
+    async def _watched(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        held = Held(receive, send, lambda: self._gate.withdrawn(caller), self.look)
+        await self._answer(scope, held.receive, held.send)
+        await held.close()
+        if held.gone and not held.begun:
+            await self._refuse(send, Refused(401, "this token was taken back meanwhile", error="invalid_token"))
 
     async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
         await scope["ivcap_mcp.app"](scope, receive, send)
@@ -188,6 +204,8 @@ class Door:
                     await served.server.backend.handoffs(scope, receive, send)
         except Full:
             await told(send, 503, {"error": "this server is full: send it again later"})
+        except Broken:
+            await told(send, 503, {"error": NO_SERVER})
         finally:
             CALLER.reset(before)
 

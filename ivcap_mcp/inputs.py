@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -13,14 +14,27 @@ from ivcap_mcp.errors import ToolError
 from ivcap_mcp.schema import present
 
 
-async def request_for(entry: Entry, given: dict[str, Any]) -> Any:
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What a service is asked.
+
+    Attributes:
+        body: The request it wants.
+        note: What the caller is to be told about it; empty where all is as usual.
+    """
+
+    body: Any
+    note: str = ""
+
+
+async def request_for(entry: Entry, given: dict[str, Any]) -> Input:
     """What was given to a service's tool, as the request the service wants.
 
     Raises:
         ToolError: It does not fit; the message names each field, what was given and what is wanted.
     """
 
-    def work() -> Any:
+    def work() -> Input:
         doc = read(entry.original)
         body = arguments.understand(given, entry.published, doc)
         complaints = arguments.check(body, doc, published=entry.published)
@@ -28,7 +42,7 @@ async def request_for(entry: Entry, given: dict[str, Any]) -> Any:
             fits = arguments.example(doc)
             shown = None if fits is None else present(fits, entry.published, doc)
             raise ToolError("invalid_input", arguments.complaint_text(entry.name, complaints, example=shown))
-        return body
+        return Input(body, arguments.undeclared_text(body, doc, entry.published))
 
     # A hostile schema may keep a validator busy; the event loop must not wait for it.
     return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)

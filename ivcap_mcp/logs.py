@@ -20,15 +20,18 @@ CALLER: ContextVar[str | None] = ContextVar("ivcap_mcp_caller_mark", default=Non
 _JOB = re.compile(r"urn:ivcap:job:[0-9a-f-]{36}")
 
 
-def configure(level: str, form: str) -> None:
+def configure(level: str, form: str, *, told: str = "") -> None:
     """Send logs to stderr.
 
     Args:
         level: The least that is shown.
         form: `text` for people, `json` for machines, one object a line.
+        told: A logger whose warnings the command tells itself; who asks for more than warnings sees them all the same.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Structured() if form == "json" else logging.Formatter(TEXT))
+    if told and level == "warning":
+        handler.addFilter(lambda record: record.name != told or record.levelno > logging.WARNING)
     logging.basicConfig(handlers=[handler], level=getattr(logging, level.upper()))
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)

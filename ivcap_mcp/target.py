@@ -165,15 +165,23 @@ def chosen(options: Options, env: Mapping[str, str]) -> Target:
 
         context = named(options.context)
     if options.url:
-        url = address(options.url)
+        url = _address("--url", options.url)
         # Of a context that was named too only the credential is left, and that only where it belongs.
         return Target(url, "--url", context if context is not None and context.url == url else None)
     if context is not None:
         return Target(context.url, f"--context {context.name}", context)
     for variable in ("IVCAP_URL", "IVCAP_BASE_URL"):
         if value := env.get(variable, "").strip():
-            return Target(address(value), variable, inside=variable == "IVCAP_BASE_URL")
+            return Target(_address(variable, value), variable, inside=variable == "IVCAP_BASE_URL")
     return Target(None)
+
+
+def _address(by: str, text: str) -> str:
+    """The address, or an error that says which setting holds none."""
+    try:
+        return address(text)
+    except ConfigError as error:
+        raise ConfigError(f"{by}: {error}") from None
 
 
 def credential_of(target: Target, env: Mapping[str, str]) -> Credential:

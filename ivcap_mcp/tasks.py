@@ -115,10 +115,18 @@ class Tasks:
         self._messages: dict[str, str] = {}
         self._polled: dict[str, anyio.CancelScope] = {}
 
-    def created(self, job: Job) -> dict[str, Any]:
-        """The answer to a call whose job was just ordered."""
+    def created(self, job: Job, note: str = "") -> dict[str, Any]:
+        """The answer to a call whose job was just ordered.
+
+        Args:
+            job: It.
+            note: What the caller must know about the order.
+        """
         self._backend.note(job.urn, "handle")
-        return {"resultType": "task", **self._working(job)}
+        told = self._working(job)
+        if note:
+            told["statusMessage"] += f". {note}"
+        return {"resultType": "task", **told}
 
     async def get(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
         """`tasks/get`: where the task stands, with its result once it has ended."""

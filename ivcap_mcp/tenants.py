@@ -37,6 +37,10 @@ class Full(Exception):
     """All places are taken by callers who are using them."""
 
 
+class Broken(Exception):
+    """A caller's server could not start, or ended by a failure; the log says why. The next request tries anew."""
+
+
 class Tenant:
     """A caller's server.
 
@@ -71,14 +75,16 @@ class Tenant:
         """Wait until it has started.
 
         Raises:
-            Full: It takes too long.
+            Broken: It takes too long, or failed.
         """
         try:
             with anyio.fail_after(START):
                 await self._started.wait()
         except TimeoutError:
             log.warning("the server of caller %s did not start within %g s", self.mark, START)
-            raise Full from None
+            raise Broken from None
+        if self.failure is not None:
+            raise Broken
 
     @property
     def over(self) -> bool:
@@ -153,7 +159,8 @@ class Tenants:
         """The server of a caller, while a request of theirs is answered; `None` if only they could open it.
 
         Raises:
-            Full: There is no room for another one, or it could not start.
+            Full: There is no room for another one.
+            Broken: It could not start.
         """
         tenant = self._tenants.get(mark)
         if tenant is not None and tenant.given_over:
@@ -181,11 +188,15 @@ class Tenants:
             raise RuntimeError("the app got no lifespan events, which start its work")
         if len(self._tenants) >= self._most:
             self._make_room()
-        seat = self._seats.seat(mark, caller)
-        if seat is None:
-            return None
-        server = self._build(mark, seat)
-        tenant = self._tenants[mark] = Tenant(mark, seat, server, self._app(server))
+        try:
+            seat = self._seats.seat(mark, caller)
+            if seat is None:
+                return None
+            server = self._build(mark, seat)
+            tenant = self._tenants[mark] = Tenant(mark, seat, server, self._app(server))
+        except Exception:
+            log.exception("the server of caller %s cannot be made", mark)
+            raise Broken from None
         self._tasks.start_soon(tenant.live)
         log.info("caller %s has a server now; there are %d", mark, len(self._tenants))
         return tenant

@@ -55,6 +55,13 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, (parts.hostname or "").lower(), port
 
 
+def shown_origin(url: str) -> str:
+    """The origin for people to read: no user, path or query, and the port only where it is not the usual one."""
+    scheme, host, port = origin(url)
+    usual = port in (None, {"http": 80, "https": 443}.get(scheme))
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}{'' if usual else f':{port}'}"
+
+
 def is_foreign(target: Target, where: str) -> bool:
     """Whether a request's target lies outside the platform's own origin."""
     if where.startswith("/") and not where.startswith("//"):

@@ -78,10 +78,7 @@ def renewed_login(old: Login, grant: Grant, now: float) -> Login:
 def _with(login: Login, grant: Grant, now: float) -> Login:
     # Not verified: it came straight from the provider (OpenID Connect Core 3.1.3.7, 6), and is only shown.
     who = claims(grant.id_token) or claims(grant.access_token)
-    ends = claims(grant.access_token).get("exp")
-    expires_at = None if grant.expires_in is None else now + grant.expires_in
-    if expires_at is None and isinstance(ends, (int, float)) and not isinstance(ends, bool) and ends < LATEST:
-        expires_at = float(ends)
+    expires_at = ends_at(grant.access_token) if grant.expires_in is None else now + grant.expires_in
     told = {plain(key.removeprefix("ivcap/claims/")): _line(value) for key, value in who.items()}
     account = told.get("acc", "")
     provider = told.get("provider", "") or account
@@ -108,6 +105,14 @@ def claims(token: str | None) -> Mapping[str, Any]:
     except (ValueError, binascii.Error, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def ends_at(token: str | None) -> float | None:
+    """When a JSON web token says that it ends, in seconds since 1970, unverified; `None` where it does not say."""
+    ends = claims(token).get("exp")
+    if not isinstance(ends, (int, float)) or isinstance(ends, bool):
+        return None
+    return float(ends) if 0 <= ends < LATEST else None  # no NaN is in there
 
 
 def _line(value: object) -> str:

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from ivcap_client._core.addresses import absolute, is_foreign, is_loopback
-from ivcap_client._core.messages import MIB, BlockingBody, Body, Request, Response, Source
+from ivcap_client._core.addresses import absolute, is_foreign, is_loopback, shown_origin
+from ivcap_client._core.messages import MIB, PLATFORM, BlockingBody, Body, Request, Response, Source
 from ivcap_client._core.port import Target
 from ivcap_client._io import decoding, foreign
 from ivcap_client._io.replies import Pieces
@@ -48,7 +48,7 @@ class HttpTransport:
         self._async_pools: weakref.WeakKeyDictionary[Any, dict[bool, httpx.AsyncClient]] = weakref.WeakKeyDictionary()
 
     def send(self, request: Request) -> Response:
-        with _mapped(request):
+        with _mapped(request, self._target):
             away, parts = self._parts(request)
             with self._blocking(away).stream(**parts) as reply:
                 pieces = Pieces(reply.headers, request, deadline=request.deadline)
@@ -57,7 +57,7 @@ class HttpTransport:
                 return Response(reply.status_code, pieces.headers, pieces.whole())
 
     async def send_async(self, request: Request) -> Response:
-        with _mapped(request):
+        with _mapped(request, self._target):
             away, parts = await self._parts_async(request)
             async with self._for_loop(away).stream(**parts) as reply:
                 pieces = Pieces(reply.headers, request, deadline=request.deadline)
@@ -66,16 +66,16 @@ class HttpTransport:
                 return Response(reply.status_code, pieces.headers, pieces.whole())
 
     def open(self, request: Request) -> BlockingBody:
-        with _mapped(request):
+        with _mapped(request, self._target):
             away, parts = self._parts(request)
             pool = self._blocking(away)
-            return _BlockingBody(pool.send(pool.build_request(**parts), stream=True), request)
+            return _BlockingBody(pool.send(pool.build_request(**parts), stream=True), request, self._target)
 
     async def open_async(self, request: Request) -> Body:
-        with _mapped(request):
+        with _mapped(request, self._target):
             away, parts = await self._parts_async(request)
             pool = self._for_loop(away)
-            return _AsyncBody(await pool.send(pool.build_request(**parts), stream=True), request)
+            return _AsyncBody(await pool.send(pool.build_request(**parts), stream=True), request, self._target)
 
     def close(self) -> None:
         with self._lock:
@@ -189,15 +189,19 @@ async def _pieces_async(source: Source) -> AsyncIterator[bytes]:
 
 
 @contextmanager
-def _mapped(request: Request) -> Iterator[None]:
-    """The library's exceptions as ours. Messages name what was tried, never headers."""
+def _mapped(request: Request, target: Target) -> Iterator[None]:
+    """The library's exceptions as ours. Messages name what was tried and where, never headers, paths or queries."""
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-        raise NotConnected(f"could not {request.what}: no connection to {request.peer} ({_said(error)})") from None
+        raise NotConnected(
+            f"could not {request.what}: no connection to {_asked_one(request, target)} ({_said(error)})"
+        ) from None
     except httpx.TimeoutException:
         limit = f"{request.timeout:.1f} s" if request.timeout is not None else "the time allowed"
-        raise IvcapTimeout(f"could not {request.what}: {request.peer} did not answer within {limit}") from None
+        raise IvcapTimeout(
+            f"could not {request.what}: {_asked_one(request, target)} did not answer within {limit}"
+        ) from None
     except decoding.Unreadable as error:
         raise ProtocolError(f"could not {request.what}: the reply's encoding is broken ({_said(error)})") from None
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
@@ -206,20 +210,26 @@ def _mapped(request: Request) -> Iterator[None]:
         raise IvcapConnectionError(f"could not {request.what}: the connection broke ({_said(error)})") from None
 
 
+def _asked_one(request: Request, target: Target) -> str:
+    """Who was asked, with the address: somebody with several platforms must see which."""
+    where = shown_origin(absolute(target, request.target))
+    return where if is_foreign(target, request.target) and request.peer == PLATFORM else f"{request.peer} at {where}"
+
+
 def _said(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 class _BlockingBody:
-    def __init__(self, reply: httpx.Response, request: Request) -> None:
+    def __init__(self, reply: httpx.Response, request: Request, target: Target) -> None:
         self._all = Pieces(reply.headers, request)
-        self._reply, self._request, self._rest = reply, request, b""
+        self._reply, self._request, self._target, self._rest = reply, request, target, b""
         self._raw = reply.iter_raw()
         self._pieces: Iterator[bytes] = iter(())
         self.status, self.headers = reply.status_code, self._all.headers
 
     def read(self, size: int = 65536) -> bytes:
-        with _mapped(self._request):
+        with _mapped(self._request, self._target):
             while not self._rest:
                 self._rest = next(self._pieces, b"")
                 if not self._rest:
@@ -236,15 +246,15 @@ class _BlockingBody:
 
 
 class _AsyncBody:
-    def __init__(self, reply: httpx.Response, request: Request) -> None:
+    def __init__(self, reply: httpx.Response, request: Request, target: Target) -> None:
         self._all = Pieces(reply.headers, request)
-        self._reply, self._request, self._rest = reply, request, b""
+        self._reply, self._request, self._target, self._rest = reply, request, target, b""
         self._raw = reply.aiter_raw().__aiter__()
         self._pieces: Iterator[bytes] = iter(())
         self.status, self.headers = reply.status_code, self._all.headers
 
     async def read(self, size: int = 65536) -> bytes:
-        with _mapped(self._request):
+        with _mapped(self._request, self._target):
             while not self._rest:
                 self._rest = next(self._pieces, b"")
                 if not self._rest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,18 @@ from . import times
 from .aspect_rows import AspectRow, derived
 from .identity import ACCOUNT, SCHEMA_ARTIFACT, SCHEMA_PRODUCED, derived_uuid, urn
 from .mirror import Record
+
+MOST_VERSIONS = 100
+"""Edits of one artifact's file that are told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a file held from a moment on (microseconds since 1970)."""
+
+    since: int
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,7 @@ class LocalArtifact:
         length: Announced size in bytes, or `None` when not known (yet).
         deferred: The sender promised to tell the length later.
         open_ended: Ready, but of unannounced length: more may follow.
+        earlier: What its file held before it was edited, oldest first.
     """
 
     id: str
@@ -49,41 +62,33 @@ class LocalArtifact:
     length: int | None
     deferred: bool
     open_ended: bool
+    earlier: tuple[Version, ...] = ()
 
     @property
     def urn(self) -> str:
         return urn("artifact", self.id)
 
 
+def edited(artifact: LocalArtifact, size: int, sha256: str, stamp: int) -> LocalArtifact:
+    """A ready artifact whose file somebody wrote to: what it held until then is kept as an earlier version."""
+    if sha256 == artifact.sha256 or artifact.sha256 is None or artifact.size is None:
+        return replace(artifact, size=size, sha256=sha256, stamp=stamp)
+    before = Version(artifact.modified_at, artifact.size, artifact.sha256)
+    earlier = (*artifact.earlier, before) if len(artifact.earlier) < MOST_VERSIONS else artifact.earlier
+    # A file may be given any time, but it held the new bytes after it held the old ones.
+    at = max(stamp // 1000, artifact.modified_at + 1)
+    return replace(artifact, size=size, sha256=sha256, stamp=stamp, modified_at=at, earlier=earlier)
+
+
 def facts(artifact: LocalArtifact) -> list[AspectRow]:
-    """What the platform states about a complete artifact."""
+    """What the platform states about a complete artifact: what it holds and held, and which job made it."""
     if artifact.status != "ready":
         return []
-    origin = f"artifact:{artifact.id}"
-    content: dict[str, Any] = {
-        "$schema": SCHEMA_ARTIFACT,
-        "id": artifact.urn,
-        "name": artifact.name,
-        "mime-type": artifact.mime_type,
-        "size": artifact.size,
-        "etag": artifact.sha256,
-        "created-at": times.rfc3339(artifact.created_at),
-        "policy": artifact.policy,
-        "collection": artifact.collection,
-        "job-id": artifact.job,
-    }
-    content = {key: value for key, value in content.items() if value is not None}
+    now = Version(artifact.modified_at, artifact.size or 0, artifact.sha256 or "")
+    versions = (*artifact.earlier, now)
     facts = [
-        derived(
-            derived_uuid(artifact.urn, "artifact"),
-            artifact.urn,
-            SCHEMA_ARTIFACT,
-            content,
-            valid_from=artifact.modified_at,
-            valid_to=None,
-            origin=origin,
-            policy=artifact.policy,
-        )
+        _stated(artifact, one, number, None if one is now else versions[number + 1].since)
+        for number, one in enumerate(versions)
     ]
     if artifact.job:
         made = {"$schema": SCHEMA_PRODUCED, "job": artifact.job, "artifact": artifact.urn, "name": artifact.name}
@@ -93,17 +98,42 @@ def facts(artifact: LocalArtifact) -> list[AspectRow]:
                 artifact.job,
                 SCHEMA_PRODUCED,
                 made,
-                valid_from=artifact.modified_at,
+                valid_from=versions[0].since,
                 valid_to=None,
-                origin=origin,
+                origin=f"artifact:{artifact.id}",
                 policy=artifact.policy,
             )
         )
     return facts
 
 
+def _stated(artifact: LocalArtifact, version: Version, number: int, until: int | None) -> AspectRow:
+    content: dict[str, Any] = {
+        "$schema": SCHEMA_ARTIFACT,
+        "id": artifact.urn,
+        "name": artifact.name,
+        "mime-type": artifact.mime_type,
+        "size": version.size,
+        "etag": version.sha256 or None,
+        "created-at": times.rfc3339(artifact.created_at),
+        "policy": artifact.policy,
+        "collection": artifact.collection,
+        "job-id": artifact.job,
+    }
+    return derived(
+        derived_uuid(artifact.urn, f"artifact/{number}" if number else "artifact"),
+        artifact.urn,
+        SCHEMA_ARTIFACT,
+        {key: value for key, value in content.items() if value is not None},
+        valid_from=version.since,
+        valid_to=until,
+        origin=f"artifact:{artifact.id}",
+        policy=artifact.policy,
+    )
+
+
 def record_of(artifact: LocalArtifact) -> Record:
-    return {
+    record: Record = {
         "id": artifact.urn,
         "name": artifact.name,
         "status": "ready" if artifact.status == "ready" else "pending",
@@ -122,6 +152,11 @@ def record_of(artifact: LocalArtifact) -> Record:
         "deferred": artifact.deferred,
         "open_ended": artifact.open_ended,
     }
+    if artifact.earlier:
+        record["earlier"] = [
+            {"since": times.rfc3339(one.since), "size": one.size, "sha256": one.sha256} for one in artifact.earlier
+        ]
+    return record
 
 
 def of_record(id: str, record: Record) -> LocalArtifact:
@@ -146,4 +181,8 @@ def of_record(id: str, record: Record) -> LocalArtifact:
         length=record.get("length"),
         deferred=bool(record.get("deferred")),
         open_ended=bool(record.get("open_ended")),
+        earlier=tuple(
+            Version(times.parse(one["since"]), int(one["size"]), str(one["sha256"]))
+            for one in record.get("earlier") or ()
+        ),
     )

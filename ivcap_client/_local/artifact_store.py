@@ -6,7 +6,7 @@ import json
 import mimetypes
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,13 @@ from urllib.parse import unquote
 
 from .._core.messages import Source
 from .._io.files import NO_LINK, locked, place, sha256, sync_directory
-from .artifact_record import LocalArtifact, facts, of_record, record_of
-from .aspect_rows import insert
+from .artifact_record import LocalArtifact, edited, facts, of_record, record_of
+from .aspect_rows import with_head
 from .identity import POLICY_ARTIFACT, SCHEMA_PRODUCED, new_uuid, uuid_of
 from .index import Connection
-from .mirror import Mirror, Record, apply_each
+from .mirror import Mirror, Record
 from .names import candidates, safe_name
+from .table_rows import TableRow, put_rows
 
 __all__ = ["ANY_TYPE", "ArtifactStore", "LocalArtifact"]
 
@@ -163,13 +164,7 @@ class ArtifactStore:
         found = path.stat()
         if (found.st_mtime_ns, found.st_size) == (artifact.stamp, artifact.size):
             return artifact
-        fresh = replace(
-            artifact,
-            size=found.st_size,
-            sha256=sha256(path),
-            stamp=found.st_mtime_ns,
-            modified_at=max(found.st_mtime_ns // 1000, artifact.created_at),
-        )
+        fresh = edited(artifact, found.st_size, sha256(path), found.st_mtime_ns)
         try:
             self.save(fresh)
         except OSError:
@@ -250,30 +245,27 @@ class ArtifactStore:
 
     def apply(self, connection: Connection, id: str, record: Record) -> None:
         """Replace the rows of one record: the artifact's own, and what the platform states about it."""
-        artifact = of_record(id, record)
-        stated = facts(artifact)
-        connection.execute(
-            "INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                id,
-                artifact.name,
-                # Bytes may have come before this record was written again, or this index was made.
-                "partial" if artifact.status == "pending" and self.uploads.offset(id) else artifact.status,
-                artifact.size,
-                artifact.mime_type,
-                artifact.policy,
-                artifact.collection,
-                artifact.path,
-                artifact.created_at,
-                json.dumps(record),
-            ),
-        )
+        rows = self.rows(id, record)
         connection.execute("DELETE FROM aspects WHERE origin = ?", (f"artifact:{id}",))
-        insert(connection, stated)
+        put_rows(connection, rows)
 
-    def load(self, connection: Connection, records: Sequence[tuple[str, Record]]) -> Iterator[tuple[str, Exception]]:
-        """Write the rows of many records."""
-        return apply_each(self, connection, records)
+    def rows(self, id: str, record: Record) -> list[TableRow]:
+        """The rows of one record."""
+        artifact = of_record(id, record)
+        own = (
+            id,
+            artifact.name,
+            # Bytes may have come before this record was written again, or this index was made.
+            "partial" if artifact.status == "pending" and self.uploads.offset(id) else artifact.status,
+            artifact.size,
+            artifact.mime_type,
+            artifact.policy,
+            artifact.collection,
+            artifact.path,
+            artifact.created_at,
+            json.dumps(record),
+        )
+        return [("artifacts", own), *(("aspects", with_head(row)) for row in facts(artifact))]
 
     def loaded(self, connection: Connection) -> None:
         """No record says anything of another."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from .._core.messages import Request, Response
+from .._core.messages import Listed, Request, Response
 from ..later import later
 from . import cursors, times
 from .cursors import Cursor, Key
@@ -124,6 +124,11 @@ class Listing:
     past: bool
     after: tuple[Key, ...]
 
+    @property
+    def told_at(self) -> int | None:
+        """The moment that was asked for, or `None`: the services of now, also on further pages."""
+        return self.at if "at-time" in self.query else None
+
     def condition(self, fields: frozenset[str]) -> filters.Condition | None:
         """Return the `filter`, checked."""
         text = self.query.get("filter", "")
@@ -158,7 +163,13 @@ def listing(kind: str, path: str, request: Request, now: int) -> Listing:
     if page is None:
         at = moment(given, "at-time")
         return Listing(
-            kind, path, {**given, "limit": told or "10"}, _limit(told or "10"), at or now, at is not None, ()
+            kind,
+            path,
+            {**given, "limit": told or "10"},
+            _limit(told or "10"),
+            now if at is None else at,
+            at is not None,
+            (),
         )
     try:
         cursor = cursors.read(page, kind)
@@ -199,8 +210,7 @@ def page(
     if after is not None:
         cursor = cursors.write(Cursor(listing.kind, listing.query, listing.at, after))
         links.append({"rel": "next", "type": "application/json", "href": f"{href}?page={cursor}"})
-    rest = json.dumps({"at-time": times.rfc3339(listing.at), "links": links, **(extra or {})})
-    return Response(200, {"content-type": "application/json"}, f'{{"items": [{", ".join(items)}], {rest[1:]}'.encode())
+    return Listed(items, {"at-time": times.rfc3339(listing.at), "links": links, **(extra or {})})
 
 
 def ordered(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import times
+from . import filters, times
 from .aspect_rows import COLUMNS, AspectRow, derived, insert
 from .aspect_store import AspectStore
 from .identity import POLICY_SERVICE, SCHEMA_SERVICE, SCHEMA_TOOL, derived_uuid, urn, uuid_of
@@ -44,6 +44,13 @@ class Service:
     valid_to: int | None
     spec: Spec | None
     described: bool
+
+
+def stated_by_services(entity: str | None, schema: str | None) -> bool:
+    """Whether aspects of this entity and schema, which may be a pattern, can be such as services' programs state."""
+    if entity is not None and uuid_of(entity, "service") is None:
+        return False
+    return schema is None or any(filters.like(known, schema) for known in (SCHEMA_SERVICE, SCHEMA_TOOL))
 
 
 class Catalogue:
@@ -98,8 +105,13 @@ class Catalogue:
         return _stated(wanted, rows) if rows else None
 
     def all(self, at: int | None = None) -> list[Service]:
-        """Return every service, those of now or those of a moment."""
+        """Return every service, those of now or those of a moment.
+
+        A program is a service from when it said what it is; an edited one says it anew.
+        """
         services = [self._runnable(spec) for spec in self._specs.values()]
+        if at is not None:
+            services = [one for one in services if one.valid_from is not None and one.valid_from <= at]
         by_entity: dict[str, list[AspectRow]] = {}
         for row in self._stated("", at=at):
             if uuid_of(row.entity, "service") is not None and row.entity not in self._specs:

@@ -24,6 +24,7 @@ SCHEMA_SERVICE = "urn:ivcap:schema.service.2"
 SCHEMA_TOOL = "urn:sd-core:schema.ai-tool.1"
 
 _ANY = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:[!-~]+")
+_SIGNS = "!$%&'()*+,-./:;=?@_~#"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
 
@@ -33,9 +34,11 @@ def urn(kind: str, id: str) -> str:
 
 
 def as_urn(kind: str, text: str) -> str:
-    """Write whatever somebody asked for as a URN: as it is if it is one, else `urn:ivcap:<kind>:<quoted>`."""
+    """Write whatever somebody asked for as a URN: as it is if it is or begins like one, else `urn:ivcap:<kind>:…`."""
     plain = unquote(text).strip()
-    return plain if _ANY.fullmatch(plain) else urn(kind, quote(plain, safe=""))
+    # One with a letter that no URN has keeps its beginning, or it would begin twice.
+    spelled = quote(plain, safe=_SIGNS)
+    return spelled if _ANY.fullmatch(spelled) else urn(kind, quote(plain, safe=""))
 
 
 def new_uuid() -> str:

@@ -25,7 +25,8 @@ def facts(job: LocalJob, result: Path) -> list[AspectRow]:
         job: The record.
         result: File that holds an inline result, if there is one.
     """
-    return [*_history(job), *_result(job, result), *_used(job)]
+    history = _history(job)
+    return [*history, *_result(job, result, history[-1].valid_from), *_used(job)]
 
 
 def _history(job: LocalJob) -> list[AspectRow]:
@@ -90,7 +91,7 @@ def _history(job: LocalJob) -> list[AspectRow]:
     return out
 
 
-def _result(job: LocalJob, path: Path) -> list[AspectRow]:
+def _result(job: LocalJob, path: Path, since: int) -> list[AspectRow]:
     if job.finished_at is None or job.result_content_type is None or job.status == "error":
         return []
     entity, policy = job.urn, job.policy
@@ -123,7 +124,7 @@ def _result(job: LocalJob, path: Path) -> list[AspectRow]:
             entity,
             SCHEMA_JOB_RESULT,
             content,
-            valid_from=times.parse(job.finished_at),
+            valid_from=since,  # the moment the job is said to have ended, so that neither stands without the other
             valid_to=None,
             origin=f"job:{job.id}",
             policy=policy,

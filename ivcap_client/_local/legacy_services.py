@@ -32,7 +32,7 @@ def list_old(platform: LocalPlatform, request: Request) -> Response:
     asked = listing("old services", "/1/services", request, platform.store.now())
     condition, base = asked.condition(FIELDS), platform.base(request)
     found = []
-    for service in platform.catalogue().all(asked.at if asked.past else None):
+    for service in platform.catalogue().all(asked.told_at):
         record = record_of(service)
         if condition is None or filters.matches(condition, record):
             item = present(

@@ -40,6 +40,8 @@ class Limits:
         handover: How long a foreground platform waits for the jobs of the runner it replaces.
         orphan: A scheduled job nobody can run is given up after this.
         stall: A client that owes us the rest of a body for this long is given up.
+        head: From the beginning of a client's connection or request until its head is complete.
+        unread: An answer may wait this long for a client that does not read it.
         keep_alive: Pause after which a silent event stream gets a comment line.
         memory: MiB of memory that a tool's process may have for itself; 0: what the machine has.
         files: Files, connections among them, that a tool's process may have open; 0: as many as the runner.
@@ -58,6 +60,8 @@ class Limits:
     handover: float = _setting("IVCAP_RUNNER_HANDOVER", 120.0)
     orphan: float = _setting("IVCAP_JOB_ORPHAN", 30.0)
     stall: float = _setting("IVCAP_BODY_STALL", 60.0)
+    head: float = _setting("IVCAP_HEAD_STALL", 15.0)
+    unread: float = _setting("IVCAP_READ_STALL", 600.0)
     keep_alive: float = _setting("IVCAP_EVENTS_KEEP_ALIVE", 15.0)
     memory: float = _setting("IVCAP_TOOL_MEMORY", 0.0)
     files: float = _setting("IVCAP_TOOL_FILES", 4096.0)

@@ -7,6 +7,7 @@ out holds the lock of the queue's directory, so processes may share one.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from typing import Any
 
 from .._io.files import locked, write_whole
 from . import times
-from .identity import POLICY_ASPECT, new_uuid, urn, uuid_of
+from .identity import ACCOUNT, POLICY_ASPECT, new_uuid, urn, uuid_of
 
 MOST_MESSAGES = 10_000
 """Messages that wait in one queue."""
@@ -26,10 +27,10 @@ MOST_QUEUES = 1000
 
 
 class NameTaken(ValueError):
-    """There is a queue of this name; `queue` is its URN."""
+    """There is a queue of this name."""
 
-    def __init__(self, queue: str) -> None:
-        super().__init__(f"there is a queue of this name, {queue}")
+    def __init__(self, queue: Queue) -> None:
+        super().__init__(f"there is a queue of this name, {queue.urn}")
         self.queue = queue
 
 
@@ -39,13 +40,14 @@ class Full(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """One queue. `created_at` in microseconds since 1970."""
+    """One queue. `created_at` in microseconds since 1970; `maker`: the account, or the service whose tool made it."""
 
     id: str
     name: str
     description: str
     policy: str
     created_at: int
+    maker: str = ACCOUNT
 
     @property
     def urn(self) -> str:
@@ -68,7 +70,7 @@ class QueueStore:
     def __init__(self, directory: Path, now: times.Clock) -> None:
         self._directory, self._now = directory, now
 
-    def create(self, name: str, description: str = "", policy: str | None = None) -> Queue:
+    def create(self, name: str, description: str = "", policy: str | None = None, *, maker: str = ACCOUNT) -> Queue:
         """Make a queue.
 
         Raises:
@@ -79,13 +81,14 @@ class QueueStore:
         with _lock(self._directory):
             known = self.all()
             if (taken := next((one for one in known if one.name == name), None)) is not None:
-                raise NameTaken(taken.urn)
+                raise NameTaken(taken)
             if len(known) >= MOST_QUEUES:
                 raise Full(f"at most {MOST_QUEUES} queues are kept")
-            queue = Queue(new_uuid(), name, description, policy or POLICY_ASPECT, self._now())
+            queue = Queue(new_uuid(), name, description, policy or POLICY_ASPECT, self._now(), maker)
             place = self._directory / queue.id
             place.mkdir()
-            record = {"name": name, "description": description, "policy": queue.policy, "created_at": queue.created_at}
+            record = dataclasses.asdict(queue)
+            del record["id"]  # the directory's name
             write_whole(place / "queue.json", json.dumps(record).encode())
         return queue
 
@@ -119,7 +122,9 @@ class QueueStore:
                 size += (self._message(queue, number)).stat().st_size
         return Waiting(len(numbers), size, numbers[0] if numbers else None, numbers[-1] if numbers else None)
 
-    def put(self, queue: Queue, content: Any, schema: str | None, content_type: str) -> str:
+    def put(
+        self, queue: Queue, content: Any, schema: str | None, content_type: str, *, sender: str | None = None
+    ) -> str:
         """Put a message in, durably; return its URN.
 
         Raises:
@@ -139,13 +144,14 @@ class QueueStore:
                 "content": content,
                 "schema": schema,
                 "content-type": content_type,
+                "sender": sender,
             }
             kept = {key: value for key, value in told.items() if value is not None or key == "content"}
             write_whole(self._message(queue, number), json.dumps(kept, allow_nan=False).encode())
             return str(told["id"])
 
     def take(self, queue: Queue, most: int) -> list[Mapping[str, Any]]:
-        """Take messages out, the oldest first."""
+        """Take messages out, the oldest first; `sender` is the service whose tool put one in, if one did."""
         found: list[Mapping[str, Any]] = []
         with contextlib.suppress(FileNotFoundError), _lock(self._directory / queue.id):
             for number in self._numbers(queue)[:most]:
@@ -157,7 +163,8 @@ class QueueStore:
     def _read(self, id: str) -> Queue | None:
         try:
             told = json.loads((self._directory / id / "queue.json").read_bytes())
-            return Queue(id, str(told["name"]), str(told["description"]), str(told["policy"]), int(told["created_at"]))
+            texts = str(told["name"]), str(told["description"]), str(told["policy"])
+            return Queue(id, *texts, int(told["created_at"]), str(told.get("maker", ACCOUNT)))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

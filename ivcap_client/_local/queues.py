@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from .._core.messages import Request, Response
 from ..later import later
-from . import times
-from .asked import header, json_body, listing, ordered, page, parameters, present, reply
+from . import reach_rules, times
+from .asked import header, json_body, listing, ordered, page, parameters, present, reply, whole_body
 from .identity import ACCOUNT
 from .queue_store import Full, NameTaken, Queue
 from .refusals import bad_request, conflict, invalid, missing
@@ -39,7 +39,7 @@ def list_queues(platform: LocalPlatform, request: Request) -> Response:
     found = []
     for queue in platform.store.queues.all():
         record = {"id": queue.urn, "name": queue.name, "description": queue.description}
-        if asked.past and queue.created_at > asked.at:
+        if (asked.past and queue.created_at > asked.at) or not reach_rules.sees_queue(platform.reach, queue):
             continue
         if condition is None or filters.matches(condition, record):
             item = present(
@@ -68,9 +68,11 @@ def create_queue(platform: LocalPlatform, request: Request) -> Response:
     if policy is not None and (not isinstance(policy, str) or not policy.startswith("urn:")):
         raise invalid("policy", "a URN is expected", str(policy))
     try:
-        queue = platform.store.queues.create(name, description or "", policy)
+        maker = ACCOUNT if platform.reach is None else platform.reach.service
+        queue = platform.store.queues.create(name, description or "", policy, maker=maker)
     except NameTaken as problem:
-        raise conflict(problem.queue, str(problem)) from problem
+        reach_rules.check_queue_name(platform.reach, problem.queue)
+        raise conflict(problem.queue.urn, str(problem)) from problem
     except Full as problem:
         raise bad_request(str(problem)) from problem
     body = present(id=queue.urn, name=queue.name, description=queue.description or None, account=ACCOUNT)
@@ -99,7 +101,9 @@ def read_queue(platform: LocalPlatform, request: Request, id: str) -> Response:
 @route("DELETE", "/1/queues/{id}")
 def delete_queue(platform: LocalPlatform, request: Request, id: str) -> Response:
     """Remove a queue with what waits in it."""
-    platform.store.queues.delete(_find(platform, id))
+    queue = _find(platform, id)
+    reach_rules.check_queue_removal(platform.reach, queue)
+    platform.store.queues.delete(queue)
     return Response(204)
 
 
@@ -108,13 +112,15 @@ def put_message(platform: LocalPlatform, request: Request, id: str) -> Response:
     """Put a message in."""
     queue = _find(platform, id)
     content = json_body(request, MOST_MESSAGE)
+    reach_rules.check_request(platform, whole_body(request, MOST_MESSAGE))
     schema = parameters(request).get("schema") or None
     if schema is not None and (not schema.startswith("urn:") or len(schema) > 2048 or not schema.isprintable()):
         raise invalid("schema", "a URN is expected", schema)
     kind = (header(request, "content-type") or "application/json").partition(";")[0].strip().lower()
     kind = kind if kind.endswith("json") else "application/json"
     try:
-        return reply(200, {"id": platform.store.queues.put(queue, content, schema, kind)})
+        sender = None if platform.reach is None else platform.reach.service
+        return reply(200, {"id": platform.store.queues.put(queue, content, schema, kind, sender=sender)})
     except Full as problem:
         raise bad_request(str(problem)) from problem
     except FileNotFoundError as problem:
@@ -129,11 +135,13 @@ def take_messages(platform: LocalPlatform, request: Request, id: str) -> Respons
     if not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_TAKEN:
         raise invalid("limit", f"a number from 1 to {MOST_TAKEN} is expected", text)
     found = platform.store.queues.take(queue, int(text))
-    return reply(200, {"messages": found, "at-time": times.rfc3339(platform.store.now())})
+    reach_rules.learn_messages(platform.reach, queue, found)
+    shown = [{key: value for key, value in message.items() if key != "sender"} for message in found]
+    return reply(200, {"messages": shown, "at-time": times.rfc3339(platform.store.now())})
 
 
 def _find(platform: LocalPlatform, id: str) -> Queue:
     queue = platform.store.queues.find(id)
-    if queue is None:
+    if queue is None or not reach_rules.sees_queue(platform.reach, queue):
         raise missing(id, f"there is no queue {id}", kind="queue")
     return queue

@@ -5,7 +5,9 @@ What a tool may not know is missing (404), what it may not change is refused (40
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .aspect_store import AspectRow
 from .identity import uuid_of
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from .artifact_record import LocalArtifact
     from .job_record import LocalJob
     from .platform import LocalPlatform
+    from .queue_store import Queue
 
 _TOOL = "a tool reaches what its request names, what it made itself, and the sub-jobs it started"
 
@@ -133,7 +136,7 @@ def check_replacement(platform: LocalPlatform, entity: str, schema: str) -> None
 
 
 def check_request(platform: LocalPlatform, body: bytes) -> None:
-    """A tool hands on to a sub-job only what it reaches itself.
+    """A tool hands on, to a sub-job or through a queue, only what it reaches itself.
 
     Raises:
         Refusal: The request names something else that exists here (403).
@@ -144,6 +147,38 @@ def check_request(platform: LocalPlatform, body: bytes) -> None:
     for name in names_in(body):
         if not reach.holds(name) and _somebody_elses(platform, reach, name):
             raise forbidden(f"the request names {name}, which this tool was not given; {_TOOL}")
+
+
+def sees_queue(reach: Reach | None, queue: Queue) -> bool:
+    """Whether a tool may put into a queue and take out: its request names it, or a tool of its service made it."""
+    return reach is None or queue.maker == reach.service or reach.holds(queue.urn)
+
+
+def check_queue_name(reach: Reach | None, taken: Queue) -> None:
+    """A tool is not told which queue of somebody else's has the name it wanted.
+
+    Raises:
+        Refusal: It is somebody else's (403).
+    """
+    if not sees_queue(reach, taken):
+        raise forbidden(f"somebody else has a queue of the name {taken.name!r}; choose another name")
+
+
+def check_queue_removal(reach: Reach | None, queue: Queue) -> None:
+    """A tool removes only queues that tools of its service made.
+
+    Raises:
+        Refusal: Somebody else did (403).
+    """
+    if reach is not None and queue.maker != reach.service:
+        raise forbidden(f"{queue.urn} was made by somebody else; {_TOOL}")
+
+
+def learn_messages(reach: Reach | None, queue: Queue, taken: Iterable[Mapping[str, Any]]) -> None:
+    """What others put into a queue the tool was given may name more of it."""
+    for message in taken if reach is not None else ():
+        if reach is not None and message.get("sender") != reach.service:
+            reach.learn(json.dumps(message["content"]), queue.urn)
 
 
 def check_catalogue(platform: LocalPlatform) -> None:
@@ -179,6 +214,9 @@ def _somebody_elses(platform: LocalPlatform, reach: Reach, name: str) -> bool:
     if uuid_of(name, "job"):
         job = store.jobs.find(name)
         return job is not None and not sees_job(reach, job)
+    if uuid_of(name, "queue"):
+        queue = store.queues.find(name)
+        return queue is not None and not sees_queue(reach, queue)
     if uuid_of(name, "service"):
         return False  # everybody sees services, and descriptions of them are refused for themselves
     rows = store.aspects.read(

@@ -11,24 +11,21 @@ import json
 import logging
 import os
 import secrets
-import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import uvicorn
-
-from . import pending, specs, takeover
+from . import listening, orphans, pending, places, specs, takeover
 from .approvals import write_private
 from .changes import Changes
 from .dispatch import Dispatcher
 from .gateway import Gateway
 from .limits import Limits
+from .listening import RunnerError as RunnerError
 from .platform import LocalPlatform
 from .runner_routes import RunnerRoutes
 from .runners import InsideRunners
@@ -39,10 +36,6 @@ log = logging.getLogger(__name__)
 KILLED = "the local platform was killed while this job ran"
 STOPPED = "the local platform was stopped while this job ran"
 UNKNOWN = "the local platform does not know which command this job's service runs"
-
-
-class RunnerError(Exception):
-    """The runner cannot run: the address is taken, the lock is held, the directory cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +97,9 @@ async def run_runner(
     if lock is None:
         return  # another one serves this directory
     try:
-        sockets = _bind(host, port)
+        if (base_dir / ".ivcap" / "runner.json").exists():  # the last one was killed, and who killed it may have more
+            await asyncio.to_thread(orphans.sweep, f"{places.mark(base_dir)}.")
+        sockets = listening.bind(host, port)
         try:
             runner = _Runner(base_dir, limits, services, trust_directory, offline)
             await runner.serve(sockets, host=host, foreground=foreground, token=token, on_ready=on_ready)
@@ -134,22 +129,6 @@ def _take_down(file: Path, token: str) -> None:
         return
     if ours:
         file.unlink(missing_ok=True)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handling, which would end the process before the tools are."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.answering = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.answering.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class _Runner:
@@ -205,27 +184,15 @@ class _Runner:
             routes,
             token=own,
             public=public,
-            hosts=None if token and not _loopback(host) else {host.lower(), shown.lower()},
+            hosts=None if token and not listening.loopback(host) else {host.lower(), shown.lower()},
             port=inner,
         )
-        config = uvicorn.Config(
-            app,
-            http="h11",
-            ws="none",
-            lifespan="off",
-            loop="asyncio",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-        )
-        config.timeout_graceful_shutdown = 3
-        config.h11_max_incomplete_event_size = 128 * 1024
-        server = _Server(config)
+        server = listening.Server(app, self._limits)
         serving = asyncio.create_task(server.serve(sockets))
         file = self._base_dir / ".ivcap" / "runner.json"
         try:
             await server.answering.wait()
-            with _signals(self._stop.set):
+            with listening.signals(self._stop.set):
                 recovering = asyncio.create_task(self._recover())
                 write_private(file, json.dumps({**about, "pid": os.getpid(), "token": own}).encode())
                 await routes.register(self._services)
@@ -310,48 +277,6 @@ class _Runner:
                 self._dispatcher.last_active = time.monotonic()
                 await asyncio.sleep(pause)
                 waited += pause
-
-
-def _bind(host: str, port: int) -> list[socket.socket]:
-    """Listening sockets: the one asked for, and, where that does not take loopback connections, one more for tools."""
-    wanted = "127.0.0.1" if host == "localhost" else host
-    try:
-        family = socket.AF_INET6 if ":" in wanted else socket.AF_INET
-        first = socket.create_server((wanted, port), family=family, backlog=512)
-    except (OSError, OverflowError) as problem:
-        reason = getattr(problem, "strerror", None) or str(problem)
-        raise RunnerError(f"cannot listen on {host} port {port}: {reason}") from problem
-    found = [first]
-    if wanted not in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - compared, not bound
-        found.append(socket.create_server(("127.0.0.1", 0), backlog=512))
-    for item in found:
-        # Inherited by connections. asyncio sets it only where the listening socket names its protocol, which
-        # `create_server` does not; without it each small answer waits 40 ms for the client's delayed ACK.
-        item.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return found
-
-
-def _loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
-@contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGTERM and SIGINT stop the runner; elsewhere than in the main thread they are somebody else's business."""
-    loop = asyncio.get_running_loop()
-    taken = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        try:
-            loop.add_signal_handler(number, stop)
-        except (ValueError, RuntimeError):
-            log.debug("not in the main thread, so signals are not ours")
-            break
-        taken.append(number)
-    try:
-        yield
-    finally:
-        for number in taken:
-            loop.remove_signal_handler(number)
 
 
 def _version() -> str:

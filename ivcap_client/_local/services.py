@@ -41,7 +41,7 @@ def list_services(platform: LocalPlatform, request: Request) -> Response:
     search = asked.query.get("search")
     base = platform.base(request)
     found: list[tuple[Mapping[str, object], str, dict[str, object]]] = []
-    for service in platform.catalogue().all(asked.at if "at-time" in asked.query else None):
+    for service in platform.catalogue().all(asked.told_at):
         record = record_of(service)
         if condition is not None and not filters.matches(condition, record):
             continue

@@ -26,7 +26,7 @@ MOST_EVENT = 60 * 1024
 """Bytes of an event that are kept; clients read event lines of less than 64 KiB (rest-api §2.10)."""
 
 _JOB_ROUTE = re.compile(r"/1/services2/[^/]+/jobs/([^/]+)(?:/.*)?\Z")
-_OPEN_ROUTE = re.compile(r"/1/(?:artifacts|aspects)(?:/.*)?\Z|/1/services2(?:/[^/]+(?:/jobs)?)?\Z")
+_OPEN_ROUTE = re.compile(r"/1/(?:artifacts|aspects|queues)(?:/.*)?\Z|/1/services2(?:/[^/]+(?:/jobs)?)?\Z")
 
 
 class Sidecar:
@@ -141,6 +141,7 @@ class Sidecar:
                 id=as_urn("secret", name),
             )
         else:
+            await tool.confide(found.value)
             told_of = {"secret-name": name, "secret-value": found.value, "expiry-time": found.expires}
             await send_json(exchange, 200, told_of)
 

@@ -282,7 +282,7 @@ def added(base_dir: Path | str) -> list[ServiceSpec]:
     """Services that `services add` recorded for this base directory and whose files are still what was approved."""
     from . import approvals
 
-    return approvals.added(Path(base_dir))
+    return approvals.added(base_dir if isinstance(base_dir, Path) else Path(base_dir))
 
 
 def slug(name: str) -> str:

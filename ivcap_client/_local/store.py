@@ -44,6 +44,7 @@ class Store:
 
     def __init__(self, base_dir: Path | str, *, now: times.Clock = times.now) -> None:
         self.base_dir = Path(os.path.abspath(Path(base_dir).expanduser()))
+        self._folder = str(self.base_dir)
         self.now = now
         self.hidden = self.base_dir / ".ivcap"
         self.temp = self.hidden / "tmp"
@@ -85,7 +86,7 @@ class Store:
 
     def present(self) -> bool:
         """Whether there is anything to read."""
-        return self.base_dir.is_dir()
+        return os.path.isdir(self._folder)
 
     def prepare(self) -> None:
         """Create the directories that a write needs.

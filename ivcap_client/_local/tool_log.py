@@ -16,6 +16,10 @@ _OWN = re.compile(
     r"\S+ (?:DEBUG|INFO) \((?:access|app|asyncio|executor|httpcore|httpx|uvicorn|wrapper)(?:\.\w+)*\):"
     r"|INFO: +(?:Started|Waiting|Application|Uvicorn|Shutting|Finished|\d)"
 )
+# Of one job's output more is kept: `app` is the logger for a tool's own words, only what is below it is the library's.
+_AROUND = re.compile(
+    r"\S+ (?:DEBUG|INFO) \((?:(?:access|asyncio|executor|httpcore|httpx|uvicorn|wrapper)(?:\.\w+)*|app\.\w[\w.]*)\):"
+)
 _ACCESS = re.compile(r'"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) \S+(?: HTTP/[\d.]+)?" \d{3}\b')
 _TRACEBACK = "Traceback (most recent call last):"
 
@@ -36,6 +40,12 @@ def telling_lines(text: str, lines: int = 8) -> list[str]:
     after = said[end + 1 :][-lines // 2 :]
     room = max(2, lines - len(after))
     return [*said[max(began, end + 1 - room) : end + 1], *after]
+
+
+def own_words(text: str) -> str:
+    """What of a job's output its tool said itself: no access lines, and nothing of the library's about its own work."""
+    said = text.splitlines(keepends=True)
+    return "".join(line for line in said if not _AROUND.match(line) and not _ACCESS.search(line))
 
 
 def tail(path: Path, since: int = 0, lines: int = 8, most: int = 2000) -> str:

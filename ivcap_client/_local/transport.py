@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -80,12 +79,12 @@ class LocalTransport:
         found = store.find(artifact) if id is None else store.record(id)
         return None if found is None else store.data(found)
 
-    def job_output(self, job: str, most: int) -> JobOutput | None:
+    def job_output(self, job: str, most: int, own: bool = False) -> JobOutput | None:
         """What the tool printed while a job ran; `None` where that is not known, or there is no such job."""
         from .job_output import output
 
         found = self.platform.store.jobs.find(job)
-        return None if found is None else output(self.platform.store, found, most)
+        return None if found is None else output(self.platform.store, found, most, own=own)
 
     def preparing(self) -> list[Mapping[str, Any]]:
         """Services that have not said yet what they are: `service`, `name`, `state` and `message` of each.
@@ -120,12 +119,16 @@ class LocalTransport:
         return [{"service": one.urn, "name": one.name, **_state(told.get(one.urn, known))} for one in waiting]
 
     def send(self, request: Request) -> Response:
-        with _reached(request):
+        try:
             return self.platform.handle(request)
+        except RuntimeError as error:
+            raise _unreached(request, error) from None
 
     def open(self, request: Request) -> BlockingBody:
-        with _reached(request):
+        try:
             return self.platform.open(request)
+        except RuntimeError as error:
+            raise _unreached(request, error) from None
 
     async def send_async(self, request: Request) -> Response:
         reply: Response = await _in_thread(self.send, request)
@@ -197,17 +200,13 @@ def _specs(services: Iterable[str]) -> list[ServiceSpec]:
     return found
 
 
-@contextmanager
-def _reached(request: Request) -> Iterator[None]:
+def _unreached(request: Request, error: RuntimeError) -> Exception:
     """Say of a runner that cannot be had what is said of a platform that cannot be reached."""
-    try:
-        yield
-    except RuntimeError as error:
-        from . import launch
+    from . import launch
 
-        if not isinstance(error, launch.RunnerUnavailable):
-            raise
-        raise NotConnected(f"could not {request.what}: {error}") from None
+    if not isinstance(error, launch.RunnerUnavailable):
+        return error
+    return NotConnected(f"could not {request.what}: {error}")
 
 
 def _state(told: Mapping[str, Any]) -> dict[str, Any]:

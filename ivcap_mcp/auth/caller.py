@@ -59,7 +59,13 @@ class Refused(Exception):
 
 
 class Gate(Protocol):
-    """What stands at the door."""
+    """What stands at the door.
+
+    Attributes:
+        withdraws: Whether a credential can be taken back while a request with it is open.
+    """
+
+    withdraws: bool
 
     async def caller(self, token: str) -> Caller:
         """Whose token this is; empty: none was sent.
@@ -67,6 +73,10 @@ class Gate(Protocol):
         Raises:
             Refused: Nobody's.
         """
+        ...
+
+    def withdrawn(self, caller: Caller) -> bool:
+        """Whether the credential that somebody was let in with was taken back meanwhile; asked again and again."""
         ...
 
     def challenge(self, refused: Refused) -> str:
@@ -87,8 +97,13 @@ def bearer(headers: Mapping[bytes, bytes]) -> str:
 class Anybody:
     """Lets everybody in, as one and the same caller (`--auth none`)."""
 
+    withdraws = False
+
     async def caller(self, token: str) -> Caller:
         return Caller("anybody", "anybody")
+
+    def withdrawn(self, caller: Caller) -> bool:
+        return False
 
     def challenge(self, refused: Refused) -> str:
         return ""

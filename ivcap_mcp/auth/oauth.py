@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +25,8 @@ log = logging.getLogger("ivcap_mcp.auth")
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 LEEWAY = 30.0
 """Seconds by which clocks may differ."""
+FOR_EVER = 2**53
+"""No token ends later than this, in seconds since 1970: some issuers write an end that no clock can count."""
 AGAIN = 5.0
 """Seconds after which to try again while the issuer cannot be asked."""
 TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
@@ -61,6 +62,8 @@ class Rules:
 class OAuthGate:
     """Knows the callers whose tokens an issuer signed."""
 
+    withdraws = False  # issuers tell nobody of it: tokens end soon, and by themselves
+
     def __init__(self, rules: Rules, *, keys: Keys | None = None) -> None:
         self.rules = rules
         self._keys = keys or Keys(self._key_set)
@@ -80,6 +83,9 @@ class OAuthGate:
         if key is None:
             raise _invalid("it is signed with a key that its issuer does not publish")
         return self._admitted(token, self._claims(token, key.public, algorithm))
+
+    def withdrawn(self, caller: Caller) -> bool:
+        return False
 
     def challenge(self, refused: Refused) -> str:
         told = {"realm": "ivcap-mcp"}
@@ -144,7 +150,7 @@ class OAuthGate:
             name=str(called)[:200],
             token=token,
             scopes=scopes,
-            expires=float(claims.get("exp") or time.time()),
+            expires=float(min(int(claims["exp"]), FOR_EVER)),
             claims=claims,
         )
 

@@ -20,6 +20,8 @@ NEEDED = "a bearer token is needed: the server printed it when it started"
 class TokenGate:
     """Knows one caller: who has one of these tokens. They are compared by hash, in constant time."""
 
+    withdraws = False
+
     def __init__(self, tokens: Sequence[str]) -> None:
         self._digests = [hashlib.sha256(token.encode()).digest() for token in tokens]
 
@@ -30,6 +32,9 @@ class TokenGate:
             raise Refused(401, NEEDED)
         return Caller("token", "who knows the token", token)
 
+    def withdrawn(self, caller: Caller) -> bool:
+        return False
+
     def challenge(self, refused: Refused) -> str:
         return 'Bearer realm="ivcap-mcp"'
 
@@ -39,6 +44,8 @@ class TokenGate:
 
 class NamedTokenGate:
     """Knows the callers of a file of named tokens; a changed file counts from the next request on."""
+
+    withdraws = True
 
     def __init__(self, file: TokenFile) -> None:
         self._file = file
@@ -55,6 +62,12 @@ class NamedTokenGate:
                 401, f"{sent}: ask the operator of this server for one", error="invalid_token" if token else ""
             )
         return Caller(f"token:{name}", name, token)
+
+    def withdrawn(self, caller: Caller) -> bool:
+        try:
+            return self._file.named(caller.token) != caller.name
+        except ConfigError:
+            return False  # nobody new is let in meanwhile; who was, is not cut off by a slip of the operator's
 
     def challenge(self, refused: Refused) -> str:
         return 'Bearer realm="ivcap-mcp"' + (f', error="{refused.error}"' if refused.error else "")

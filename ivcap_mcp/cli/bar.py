@@ -34,6 +34,11 @@ class Bar:
             self._out.write("\r\x1b[K")
             self._out.flush()
 
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self._out.write(("\r\x1b[K" if self._live else "") + f"{text}\n")
+        self._out.flush()
+
     async def on_progress(self, progress: float, total: float | None, message: str | None) -> None:
         """A progress callback for an MCP client."""
         self.show(progress, total, message or "")

@@ -58,7 +58,10 @@ async def _called(server: IvcapServer, given: argparse.Namespace, arguments: dic
                 if (stated := await not_ready(server.backend, given.tool)) is not None:
                     return as_result(stated)
                 raise ConfigError(f"{error.message}. `ivcap-mcp tools` lists what there is") from None
-            job = (result.structured_content or {}).get("job") if not result.is_error else None
+            first = result.structured_content or {}
+            job = first.get("job") if not result.is_error else None
+            if job and isinstance(first.get("note"), str) and first.get("next", {}).get("tool") == "get_job":
+                bar.say(first["note"])  # said of this call: the answer of get_job does not repeat it
             # Unlike a model, a person who asked for one thing waits for it.
             while (
                 not given.no_wait and job and (result.structured_content or {}).get("next", {}).get("tool") == "get_job"

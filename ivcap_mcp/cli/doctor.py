@@ -49,11 +49,12 @@ def looked(given: argparse.Namespace) -> Iterator[Finding]:
         return
     yield from _safely("python", python)
     yield from _safely("directories", lambda: directories(env, given.local_dir))
-    yield from _safely("server", lambda: wire([*lasting(), *options_of(given, given.passed_on)]))
     bad = False
     for finding in _safely("platform", lambda: deployment(target.options(given), env)):
         bad = bad or finding.state == "bad"
         yield finding
+        if finding.check == "target" and not bad:  # without one the server ends at once, and says only the same
+            yield from _safely("server", lambda: wire([*lasting(), *options_of(given, given.passed_on)]))
     if not bad:
         yield from _safely("services", lambda: catalogue(given))
     yield from _safely("clients", installed)

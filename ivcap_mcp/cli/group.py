@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from ivcap_client import IVCAP
 from ivcap_client.exception import ConfigError
-from ivcap_mcp import target
 from ivcap_mcp.secret import kept_secret
 
 if TYPE_CHECKING:
@@ -114,8 +113,9 @@ def limits(given: argparse.Namespace, rate: float, at_once: int) -> Allowance:
 
 
 def _secret(env: dict[str, str]) -> str:
-    named = env.get("IVCAP_MCP_SECRET_FILE")
-    return kept_secret(Path(named) if named else target.state_dir(env) / "server-secret")
+    from ivcap_mcp.cli.tokens import secret_file
+
+    return kept_secret(secret_file(env))
 
 
 def _gate(given: argparse.Namespace, env: dict[str, str]) -> tuple[Gate, dict[str, Any]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
 from ivcap_client import __version__
-from ivcap_mcp.cli import local_options, serve_options
+from ivcap_mcp.cli import local_options, serve_options, tokens_options
 
 DONE, FAILED, USAGE, NO_CONNECTION = 0, 1, 2, 3
 
@@ -31,6 +32,8 @@ COMMANDS = (
     "doctor",
 )
 
+TELL_THEMSELVES = frozenset({"tools", "call", "doctor"})
+"""Commands that say in their own words what the catalogue's log would."""
 CLIENTS = ("claude-desktop", "claude-code", "cursor", "vscode", "cline")
 
 
@@ -88,27 +91,7 @@ def _jobs(jobs: argparse.ArgumentParser) -> None:
 
 
 def _tokens(tokens: argparse.ArgumentParser) -> None:
-    named = tokens.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, text in (
-        ("add", "make a token for somebody; it is printed once"),
-        ("rotate", "replace somebody's token"),
-        ("remove", "end somebody's tokens"),
-        ("list", "list whose tokens there are"),
-    ):
-        action = named.add_parser(name, help=text)
-        action.add_argument("--tokens-file", type=Path, metavar="FILE")
-        if name == "list":
-            action.add_argument("--json", action="store_true")
-        else:
-            action.add_argument("name", metavar="NAME")
-        if name == "rotate":
-            action.add_argument(
-                "--grace",
-                type=serve_options.number,
-                default=0.0,
-                metavar="S",
-                help="seconds for which the old one still counts",
-            )
+    tokens_options.add(tokens, _deployment)
 
 
 def _list(tools: argparse.ArgumentParser) -> None:
@@ -224,7 +207,7 @@ _ADDED: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
     "platform": (_platform, "the embedded platform with its REST API, in the foreground"),
     "services": (local_options.services, "services of the embedded platform"),
     "jobs": (_jobs, "jobs: list them, show one, print what its tool printed"),
-    "tokens": (_tokens, "named tokens for a server over HTTP"),
+    "tokens": (_tokens, "named tokens for a server over HTTP, and logins of its callers"),
     "tools": (_list, "list the tools a client would see"),
     "call": (_call, "call a tool and show its progress"),
     "login": (_login, "sign in to a deployment, in a browser on any device"),
@@ -252,7 +235,8 @@ def run(argv: Sequence[str]) -> int:
             reconfigure(encoding="utf-8", errors="replace")
     from ivcap_mcp import logs
 
-    logs.configure(getattr(given, "log_level", "warning"), getattr(given, "log_format", "text"))
+    told = "ivcap_mcp.catalog" if given.command in TELL_THEMSELVES else ""
+    logs.configure(getattr(given, "log_level", "warning"), getattr(given, "log_format", "text"), told=told)
     command = import_module(f"ivcap_mcp.cli.{given.command}")
     gc.enable()
     gc.freeze()
@@ -266,6 +250,8 @@ def run(argv: Sequence[str]) -> int:
 
     try:
         code: int = command.run(given)
+        if not sys.stdout.closed:
+            sys.stdout.flush()  # here, where it can still be said that nobody reads
     except BaseException as error:
         cause = _cause(error)
         if isinstance(cause, ConfigError):
@@ -275,6 +261,10 @@ def run(argv: Sequence[str]) -> int:
         if isinstance(cause, IvcapError):
             return _told(cause, FAILED)
         if isinstance(cause, KeyboardInterrupt):
+            return FAILED
+        if isinstance(cause, BrokenPipeError):  # of stdout: those of connections are errors of their own
+            # Who read, such as `head`, has seen enough; what is left goes nowhere, also when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
         raise
     return code

@@ -10,7 +10,7 @@ from typing import Any
 
 from ivcap_client import IVCAP
 from ivcap_client.exception import IvcapConnectionError, IvcapError, IvcapTimeout, NotAuthorizedException
-from ivcap_client.login import LoginFile, OwnLogin, claims, kept_logins
+from ivcap_client.login import LoginFile, OwnLogin, claims, ends_at, kept_logins
 from ivcap_mcp import target
 from ivcap_mcp.cli.login import ends, person
 from ivcap_mcp.cli.terminal import Paint, pairs
@@ -78,15 +78,15 @@ def _who(credential: Credential, url: str, kept: Path) -> dict[str, Any]:
         }
     headers: dict[str, str] = {}
     auth.apply(headers)
-    said = claims(headers.get("authorization", "").removeprefix("Bearer "))
-    ends_at = said.get("exp")
+    token = headers.get("authorization", "").removeprefix("Bearer ")
+    said = claims(token)
     told: dict[str, Any] = {"renewable": isinstance(auth, ContextAuth)}
     if isinstance(auth, ContextAuth):
         context = auth.context
         told |= {"person": " ".join(part for part in (context.person, context.email) if part)}
         told |= {"account": context.account, "expires_at": context.expires_at}
-    if isinstance(ends_at, (int, float)):
-        told["expires_at"] = float(ends_at)
+    if (ending := ends_at(token)) is not None:
+        told["expires_at"] = ending
     account, subject = said.get("acc"), said.get("sub")
     if isinstance(account, str) and not told.get("account"):
         told["account"] = account if account.startswith("urn:") else f"urn:ivcap:account:{account}"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from ivcap_client import IVCAP
 from ivcap_client.exception import ConfigError, IvcapConnectionError, IvcapError, IvcapTimeout, NotAuthorizedException
-from ivcap_client.login import OwnLogin, claims
+from ivcap_client.login import OwnLogin, ends_at
 from ivcap_client.probe import Probe, probe
 from ivcap_mcp import target
 from ivcap_mcp.cli.terminal import span
@@ -33,7 +33,7 @@ def deployment(options: Options, env: Mapping[str, str], timeout: float = 10.0) 
         found = target.chosen(options, env)
         credential = None if found.url is None else target.credential_of(found, env)
     except ConfigError as error:
-        yield Finding("target", "bad", str(error), "See `ivcap-mcp whoami --help`", USAGE)
+        yield Finding("target", "bad", str(error), code=USAGE)
         return
     if found.url is None or credential is None:
         where = options.local_dir or target.data_dir(env)
@@ -141,8 +141,8 @@ def _credential(found: Target, credential: Credential) -> Iterator[Finding]:
         return
     headers: dict[str, str] = {}
     auth.apply(headers)
-    ends = claims(headers.get("authorization", "").removeprefix("Bearer ")).get("exp")
-    left = float(ends) - time.time() if isinstance(ends, (int, float)) else None
+    ends = ends_at(headers.get("authorization", "").removeprefix("Bearer "))
+    left = None if ends is None else ends - time.time()
     if left is not None and left < 0 and not isinstance(auth, ContextAuth):
         told = f"the token of {credential.told} ended {span(-left)} ago"
         advice = f"Put a new one there, or unset it and run `{typed()} login --url {found.url}`"

@@ -12,6 +12,7 @@ from ivcap_client.schemas.reading import Doc
 
 from ..text import clip, one_line
 from .keys import SCHEMA_KEY
+from .undeclared import near
 from .wording import given, wanted
 
 if TYPE_CHECKING:
@@ -64,11 +65,13 @@ class Teller:
                 value: Any = error.instance
                 missing = [name for name in schema["required"] if name not in value]
                 own = conjuncts(self._doc, schema)
-                return [self._missing(path, name, own) for name in missing[:MOST_COMPLAINTS]]
+                return [self._missing(path, name, own, value) for name in missing[:MOST_COMPLAINTS]]
             case "additionalProperties" if schema.get("additionalProperties") == {"not": {}}:
                 names = [self._names.get(name, name) for name in schema.get("properties", ())]
                 known = ", ".join(one_line(name, 60) for name in names[:20] if name != SCHEMA_KEY) or "none"
-                return [self._complaint(path, error.instance, f"no such field; known here: {known}")]
+                meant = near(str(path[-1]), names) if path else ""
+                meant = f", did you mean `{one_line(meant, 60)}`" if meant else ""
+                return [self._complaint(path, error.instance, f"no such field{meant}; known here: {known}")]
             case "anyOf" | "oneOf":
                 return [self._complaint(path, error.instance, self._alternatives(error))]
             case "uniqueItems":
@@ -79,10 +82,16 @@ class Teller:
                 return [self._complaint(path, error.instance, one_line(f"{error.validator}: {error.message}", 300))]
         return [self._complaint(path, error.instance, wanted(self._doc, self._kinds, schema, self._names))]
 
-    def _missing(self, path: list[Any], name: str, parts: Iterable[Mapping[str, Any]]) -> Complaint:
+    def _missing(
+        self, path: list[Any], name: str, parts: Iterable[Mapping[str, Any]], instance: Mapping[str, Any]
+    ) -> Complaint:
+        parts = list(parts)
+        strange = [key for key in instance if not any(key in part.get("properties", {}) for part in parts)]
+        meant = near(name, strange)
+        meant = f"; is `{one_line(meant, 60)}` meant for it?" if meant else ""
         schema: Node = next((part["properties"][name] for part in parts if name in part.get("properties", {})), {})
         told = wanted(self._doc, self._kinds, schema, self._names)
-        return Complaint(self._field([*path, name]), "nothing", f"{told} (required)")
+        return Complaint(self._field([*path, name]), "nothing", f"{told} (required){meant}")
 
     def _complaint(self, path: list[Any], value: Any, told: str) -> Complaint:
         return Complaint(self._field(path), given(value), told)

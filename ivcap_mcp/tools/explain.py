@@ -111,9 +111,12 @@ async def _last_events(backend: Backend, job: Job, told: dict[str, Any]) -> None
 async def _output(backend: Backend, job: Job, told: dict[str, Any]) -> None:
     if not isinstance(backend.ivcap, LocalIVCAP):
         return
-    found = await backend.ivcap.job_output_async(job.urn, most=MOST_OUTPUT)
+    found = await backend.ivcap.job_output_async(job.urn, most=MOST_OUTPUT, own=True)
     if found is None:
         told["output_note"] = "What the tool printed meanwhile is not kept any more, or it has not begun."
+        return
+    if not found.text.strip():
+        told["output_note"] = "The tool printed nothing while this job ran."
         return
     told["output"] = found.text
     notes = []

@@ -170,10 +170,10 @@ async def not_ready(backend: Backend, named: str) -> ToolError | None:
 
 async def run_service(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
     entry = await known(backend, given["service"])
-    body = await inputs.request_for(entry, given["input"])
+    asked = await inputs.request_for(entry, given["input"])
     wait = float(given.get("wait", backend.settings.wait))
     key, resubmit = given.get("key"), given.get("resubmit", False)
-    return await calls.run(backend, request, entry.service, body, wait, key=key, resubmit=resubmit)
+    return await calls.run(backend, request, entry.service, asked, wait, key=key, resubmit=resubmit)
 
 
 TOOLS = (
@@ -230,6 +230,11 @@ TOOLS = (
                     "description": "Order a fresh job, even if an earlier order has no known outcome; the user decides",
                 },
             ),
+            # It declares no property: a result's own keys may be any, also those that a handle uses.
+            output_schema={
+                "type": "object",
+                "description": "The service's result; of a job that goes on: `job`, `status`, `progress`, `next`",
+            },
             annotations=RUNS,
         ),
         run_service,

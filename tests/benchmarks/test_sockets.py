@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 
-from ivcap_client._local.runner import _bind
+from ivcap_client._local.listening import bind
 
 
 def test_small_answers_of_the_local_platform_do_not_wait_for_an_acknowledgement() -> None:
-    (listening,) = _bind("127.0.0.1", 0)
+    (listening,) = bind("127.0.0.1", 0)
     with listening, socket.create_connection(listening.getsockname()):
         accepted, _ = listening.accept()
         with accepted:

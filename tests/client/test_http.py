@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import re
 import socket
 import time
 import zlib
@@ -15,7 +16,7 @@ import pytest
 from ivcap_client._core.messages import MIB, Request, Response
 from ivcap_client._core.port import Target
 from ivcap_client._io.http import HttpTransport
-from ivcap_client.auth import NoAuth
+from ivcap_client.auth import BearerAuth, NoAuth
 from ivcap_client.exception import IvcapConnectionError, IvcapError, IvcapTimeout, NotConnected, ProtocolError
 from tests.client.server import Reply, Server
 
@@ -288,3 +289,29 @@ def test_an_async_caller_that_is_cancelled_lets_go_of_its_connection(server: Ser
         await client.close_async()
 
     asyncio.run(asyncio.wait_for(work(), 10))
+
+
+@EVERY
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("http://127.0.0.1:9/behind/it", "http://127.0.0.1:9"),
+        ("http://[::1]:9", "http://[::1]:9"),
+        ("https://nobody.invalid", "https://nobody.invalid"),
+    ],
+)
+def test_without_a_connection_the_error_names_the_origin_that_was_tried_and_nothing_else(
+    send: Send, url: str, named: str
+) -> None:
+    way = HttpTransport(Target(url, BearerAuth("hush"), timeout=5.0))
+    with pytest.raises(NotConnected) as told:
+        send(way, ask("/1/x?sig=secret"))
+    assert f"no connection to the platform at {named} (" in str(told.value)
+    assert not {"hush", "secret", "behind"} & set(re.split(r"\W+", str(told.value)))
+
+
+def test_an_answer_that_does_not_come_in_time_names_who_did_not_answer(server: Server) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with pytest.raises(IvcapTimeout, match=f"the platform at {url} did not answer within 0.2 s"):
+            blocking(HttpTransport(Target(url, NoAuth())), ask(timeout=0.2))

@@ -152,7 +152,7 @@ def test_a_wrong_offset_and_too_many_bytes_are_refused_and_change_nothing(ask: A
     known=st.booleans(),
     restart=st.booleans(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_an_upload_delivers_every_byte_once_whatever_is_lost(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, cuts: list[int], known: bool, restart: bool
 ) -> None:
@@ -234,6 +234,20 @@ def test_ranges_etags_and_lengths(ask: Asker) -> None:
     assert body.status == 206
     assert [body.read(4), body.read(4), body.read(4)] == [b"2345", b"67", b""]
     body.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("nonsense", "urn:ivcap:artifact:nonsense"),
+        ("urn:ivcap:artifact:not one", "urn:ivcap:artifact:not%20one"),
+        ("urn:ivcap:artifact:grün", "urn:ivcap:artifact:gr%C3%BCn"),
+        ("urn:ivcap:artifact:11111111-0000-4000-8000-000000000001", None),
+    ],
+)
+def test_what_is_missing_is_named_as_a_urn_that_begins_once(ask: Asker, asked: str, told: str | None) -> None:
+    for spelled in (quote(asked, safe=""), quote(asked, safe=":")):
+        assert ask.refused(404, "GET", f"/1/artifacts/{spelled}")["id"] == (told or asked)
 
 
 def test_a_file_edited_by_hand_is_hashed_again(ask: Asker, base_dir: Path) -> None:

@@ -399,6 +399,9 @@ def test_services_are_listed_before_and_after_they_are_described(ask: Asker, run
     assert read["status"] == "active"
     assert read["parameters"][0]["options"] == []
     assert {"controller", "controller-schema", "policy", "account", "links"} <= read.keys()
+    for listed in ("/1/services2", "/1/services"):  # at a moment: those that had said by then what they are
+        found = {at: len(ask.json("GET", listed, at_time=at)["items"]) for at in ("2024-12-31T00:00:00Z", "2025-01-02")}
+        assert found == {"2024-12-31T00:00:00Z": 0, "2025-01-02": 1}
 
 
 def test_service_facts_are_listed_without_a_directory(ask: Asker, runner: Runner, base_dir: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivcap_client._local import approvals, projects, specs
+from ivcap_client._local import approvals, inspection, projects, specs
 from ivcap_client._local.specs import BadSpec
 
 SCRIPT = (
@@ -157,3 +157,14 @@ def test_a_spec_survives_the_way_to_the_runner(name: str, command: list[str], en
 def test_what_is_not_a_spec_is_refused(value: dict[str, object]) -> None:
     with pytest.raises(BadSpec, match="not a service"):
         specs.from_json(value)
+
+
+def test_a_file_that_is_no_python_is_refused_when_it_is_added(tmp_path: Path) -> None:
+    broken = script(tmp_path, SCRIPT + "def run(:\n    pass\n")
+    with pytest.raises(BadSpec, match=r"trend\.py:6: this is no Python: .*\n    def run\(:"):
+        approvals.add(tmp_path, str(broken))
+    assert approvals.listed(tmp_path) == []
+    assert inspection.inspect(str(broken)).failure.startswith(f"{broken}:6: this is no Python")
+    # What another Python runs is not ours to judge, and what is only doubtful is fit to run.
+    approvals.add(tmp_path, str(script(tmp_path, (SCRIPT + "def run(:").replace(">=3.11", ">=3.99"))))
+    approvals.add(tmp_path, str(script(tmp_path, SCRIPT + 'print("\\d")\n')))

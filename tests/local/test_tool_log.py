@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ivcap_client._local.failures import process_ended
-from ivcap_client._local.tool_log import tail, telling_lines
+from ivcap_client._local.tool_log import own_words, tail, telling_lines
 
 OWN = [
     "2026-11-22T09:26:10+0000 INFO (uvicorn): Started server process [11630]",
@@ -37,6 +37,14 @@ def test_access_lines_and_the_librarys_own_are_left_out_and_its_warnings_are_not
     worry = "2026-11-22T09:26:10+0000 WARNING (httpx): the connection broke"
     assert told("loading the model", *OWN, worry, *OWN) == ["loading the model", worry]
     assert told(*OWN) == []
+
+
+def test_of_a_jobs_output_the_tools_own_words_are_left() -> None:
+    event = '2026-11-22T09:26:10+0000 DEBUG (app.event): 0b23: {"name": "step 1"}'
+    said = ["2026-11-22T09:26:10+0000 INFO (app): 12 rows are left", "text", "  indented", ""]
+    failed = "2026-11-22T09:26:10+0000 ERROR (executor): while executing 0b23 - KeyError: 'x'"
+    lines = [OWN[0], said[0], event, *said[1:], *OWN, failed]
+    assert own_words("\n".join(lines)) == "\n".join([*said, failed])
 
 
 def test_a_traceback_counts_by_its_end_whatever_comes_after_it() -> None:

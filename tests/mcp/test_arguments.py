@@ -5,8 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ivcap_mcp.arguments import Complaint, check, complaint_text, example, repair, unchecked, understand
+from ivcap_mcp.arguments import (
+    Complaint,
+    check,
+    complaint_text,
+    example,
+    repair,
+    unchecked,
+    undeclared_text,
+    understand,
+)
 from ivcap_mcp.schema import publish
 
 POINT = {"type": "object", "properties": {"x": {"type": "number"}, "y": {"type": "number"}}, "required": ["x"]}
@@ -215,3 +226,75 @@ class TestExample:
     @pytest.mark.parametrize("schema", [False, {"type": "string", "pattern": "^q{3}$"}, {"not": {}}])
     def test_there_is_none_rather_than_a_wrong_one(self, schema: Any) -> None:
         assert example(prop(schema, required=["a"])) is None
+
+
+class TestUndeclared:
+    """What a service accepts and does not declare: the call passes, and the caller is told."""
+
+    @pytest.mark.parametrize(
+        ("schema", "value", "told"),
+        [
+            (prop({}), {"a": 1}, ""),
+            (prop({}), {"$schema": "urn:x"}, ""),
+            ({"type": "object"}, {"anything": 1}, ""),
+            (
+                {"properties": {"max_depth": {}, "b": {}}},
+                {"maxdepth": 1},
+                "Unknown field `maxdepth` was passed on; did you mean `max_depth`?",
+            ),
+            (
+                {"properties": {"seconds": {}, "steps": {}}},
+                {"duration": 5},
+                "Unknown field `duration` was passed on: the service declares no such field, only seconds, steps.",
+            ),
+            ({"properties": {"steps": {}}, "additionalProperties": True}, {"duration": 5}, ""),
+            (
+                {"properties": {"steps": {}}, "additionalProperties": {"type": "integer"}},
+                {"stepz": 5},
+                "Unknown field `stepz` was passed on; did you mean `steps`?",
+            ),
+            (
+                {"properties": {"steps": {}}, "additionalProperties": True},
+                {"steps": 1, "stepz": 2},
+                "",  # what is given already is not what was meant
+            ),
+            (
+                prop({"type": "array", "items": {"$ref": "#/$defs/p"}}, **{"$defs": {"p": POINT}}),
+                {"a": [{"x": 1}, {"x": 1, "z": 2}]},
+                "Unknown field `a[1].z` was passed on: the service declares no such field, only x, y.",
+            ),
+            (
+                prop({"anyOf": [POINT, {"properties": {"name": {}}}]}),
+                {"a": {"nme": 1}},
+                "Unknown field `a.nme` was passed on; did you mean `a.name`?",
+            ),
+            ({"properties": {"a": {}}, "patternProperties": {"^x_": {}}}, {"x_1": 1}, ""),
+        ],
+    )
+    def test_it_is_named_with_what_was_probably_meant(self, schema: Any, value: Any, told: str) -> None:
+        assert undeclared_text(value, schema, publish(schema)) == told
+        assert check(value, schema) == []
+
+    def test_the_caller_is_told_the_names_they_know(self) -> None:
+        schema = {"properties": {"größe in m": {"type": "number"}}, "required": ["größe in m"]}
+        published = publish(schema)
+        (shown,) = published.renames
+        told = undeclared_text({"größe in m": 1, "x": 2}, schema, published)
+        assert told == f"Unknown field `x` was passed on: the service declares no such field, only {shown}."
+
+    @given(
+        st.recursive(
+            st.integers() | st.text(max_size=3),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        )
+    )
+    @settings(max_examples=50)
+    def test_it_can_be_said_of_any_input_and_stays_short(self, value: Any) -> None:
+        loop = {"properties": {"a": {"$ref": "#"}, "b": {"items": {"$ref": "#"}}}}
+        assert len(undeclared_text(value, loop, publish(loop))) < 5_000
+
+    def test_a_misspelt_field_is_named_where_it_is_missed_or_refused(self) -> None:
+        [missed] = check({"station": 1}, {"properties": {"stations": {"type": "integer"}}, "required": ["stations"]})
+        assert missed.wanted == "an integer (required); is `station` meant for it?"
+        [refused] = check({"stepz": 1}, {"properties": {"steps": {}, "b": {}}, "additionalProperties": False})
+        assert refused.wanted == "no such field, did you mean `steps`; known here: steps, b"

@@ -41,6 +41,26 @@ async def test_a_call_returns_the_result_and_tells_progress_that_rises(server: I
     assert all(total in (None, 100) for _, total, _ in told.steps)
 
 
+UNKNOWN = "Unknown field `stepz` was passed on; did you mean `steps`?"
+
+
+async def test_a_field_that_the_service_does_not_know_is_passed_on_and_told(server: IvcapServer, mode: str) -> None:
+    async with Client(server, mode=mode) as client:
+        own = await call(client, stepz=3, echo=1)
+        again = await client.call_tool("run_service", {"service": TOOL, "input": {"stepz": 3}, "key": "once"})
+        failed = await call(client, stepz=3, outcome="value_error")
+        long = await client.call_tool("run_service", {"service": TOOL, "input": {"stepz": 3}, "wait": 0})
+    for result in (own, again):
+        assert not result.is_error
+        assert UNKNOWN in text(result).split("\n")[0]
+        told = result.structured_content
+        assert (told["note"], told["status"], told["result"]["outcome"]) == (UNKNOWN, "succeeded", "succeed")
+        assert "attached" not in told
+    assert own.structured_content["result"]["echo"] == 1
+    assert UNKNOWN in text(failed)
+    assert UNKNOWN in long.structured_content["note"]
+
+
 async def test_progress_comes_at_most_every_gap_and_nothing_after_the_answer(server: IvcapServer) -> None:
     told = Told()
     async with Client(server) as client:
@@ -108,13 +128,17 @@ async def test_a_large_result_is_shortened_with_its_true_size_and_can_be_read_on
         ("exception", "failed", "RuntimeError"),
         ("none", "failed", ""),
         ("falsy", "failed", ""),
-        ("die", "error", ""),
+        ("die", "error", "exit code 9"),
     ],
 )
 async def test_a_failed_job_is_an_error_that_names_job_status_and_reason(
     server: IvcapServer, mode: str, outcome: str, status: str, words: str
 ) -> None:
     async with Client(server, mode=mode) as client:
+        if outcome == "die":
+            # What the job before it still writes of its failure would be among the last words of the process, so this
+            # one dies in a process in which nothing else has run.
+            await call(client, outcome=outcome)
         result = await call(client, outcome=outcome)
     assert result.is_error
     assert result.structured_content is None

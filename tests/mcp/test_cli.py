@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -19,20 +18,21 @@ from ivcap_client.platform import stop_platform
 from ivcap_mcp import examples
 from ivcap_mcp.cli.bar import Bar
 from ivcap_mcp.cli.main import COMMANDS
+from tests.mcp.commands import ivcap_mcp
 
 REHEARSAL = str(examples.path("rehearsal.py"))
 RUN = '{"service": "urn:ivcap:service:00000000-0000-0000-0000-000000000001", "input": {}}'
 
 
-def ivcap_mcp(*arguments: str, given: str | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+def as_process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command as users start it; most tests run it in their own process."""
     return subprocess.run(
         [sys.executable, "-m", "ivcap_mcp", *arguments],
-        input=given or "",
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         encoding="utf-8",
         timeout=110,
-        env={**os.environ, **env},
     )
 
 
@@ -49,7 +49,7 @@ def target(store: Path) -> list[str]:
 
 
 def test_the_version_is_printed() -> None:
-    ran = ivcap_mcp("--version")
+    ran = as_process("--version")
     assert (ran.returncode, ran.stdout) == (0, f"ivcap-mcp {__version__}\n")
 
 
@@ -70,7 +70,7 @@ def test_tools_lists_what_a_client_would_see(target: list[str]) -> None:
 
 
 def test_a_call_shows_progress_as_plain_lines_and_prints_the_result(target: list[str]) -> None:
-    ran = ivcap_mcp("call", "rehearsal", "--arg", "steps=2", "--arg", "seconds=1", "--arg", "say=text", *target)
+    ran = as_process("call", "rehearsal", "--arg", "steps=2", "--arg", "seconds=1", "--arg", "say=text", *target)
     assert ran.returncode == 0, ran.stderr
     assert "Part 1 of 2 done" in ran.stderr
     assert "\x1b" not in ran.stderr
@@ -113,7 +113,8 @@ def test_without_waiting_the_handle_is_printed(target: list[str]) -> None:
         (["tools", "--service", "/no/such/tool.py"], "/no/such/tool.py"),
         (["tools", "--env-file", "/no/such/file"], "/no/such/file"),
         (["tools", "--max-wait", "0"], "--max-wait"),
-        (["tools", "--url", "ftp://x"], "ftp://x"),
+        (["tools", "--url", "ftp://x"], "--url: 'ftp://x' is not"),
+        (["tools", "--url", "ivcap.example.org"], "did you mean https://ivcap.example.org?"),
         (["services", "add", "/no/such/tool.py"], "ivcap-mcp: service /no/such/tool.py"),
         (["platform", "--host", "0.0.0.0"], "--token"),
         (["platform", "--port", "99999"], "65535"),
@@ -148,6 +149,8 @@ def test_a_deployment_that_does_not_answer_is_exit_code_3_without_the_token() ->
     ran = ivcap_mcp("tools", IVCAP_URL="http://127.0.0.1:9", IVCAP_JWT="secret-token")
     assert ran.returncode == 3, ran.stderr
     assert "secret-token" not in ran.stderr + ran.stdout
+    (told,) = ran.stderr.splitlines()
+    assert told.startswith("ivcap-mcp: could not list aspects: no connection to the platform at http://127.0.0.1:9 (")
 
 
 class _Echo(BaseHTTPRequestHandler):
@@ -197,6 +200,16 @@ def test_services_are_added_listed_and_removed(tmp_path: Path) -> None:
     again = ivcap_mcp("services", "remove", "mine", *where)
     assert again.returncode == 1
     assert "was not there" in again.stdout
+
+
+def test_a_reader_who_has_seen_enough_is_no_failure_of_ours(target: list[str]) -> None:
+    words = [sys.executable, "-m", "ivcap_mcp", "tools", *target]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()  # as `head` does
+        assert process.stderr.read() == ""
+        assert process.wait(110) == 1
 
 
 def test_a_service_s_own_tool_is_not_waited_for_either(target: list[str]) -> None:

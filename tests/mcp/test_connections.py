@@ -15,8 +15,8 @@ import pytest
 import uvicorn
 
 from ivcap_client import LocalIVCAP
+from ivcap_client.connections import BoundedConnection, Patience, most_connections
 from ivcap_mcp import Settings, build_server, connections
-from ivcap_mcp.connections import BoundedConnection, Patience
 from ivcap_mcp.http import http_app
 from tests.mcp.clients import until
 
@@ -214,4 +214,4 @@ def test_a_process_that_may_open_few_files_takes_fewer_connections(monkeypatch: 
 
     for soft, wanted in ((1024, 824), (100, 50), (1_000_000, 2000), (resource.RLIM_INFINITY, 2000)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
-        assert connections.most_connections() == wanted
+        assert most_connections() == wanted

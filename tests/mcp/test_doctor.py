@@ -88,7 +88,9 @@ def test_for_programs_it_is_json_and_a_login_that_works_is_seen(
 def test_wrong_settings_are_code_2_and_the_rest_is_still_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "--url", "ftp://x", "--json"]) == 2
     found = json.loads(capsys.readouterr().out)["findings"]
-    assert any(one["check"] == "target" and "ftp://x" in one["message"] for one in found)
+    assert [one["message"] for one in found if one["state"] == "bad"] == [
+        "--url: 'ftp://x' is not the address of a platform: http(s)://host is wanted"
+    ]
     assert any(one["check"] == "clients" for one in found)
     assert run(["doctor", "--env-file", "/no/such/file", "--json"]) == 2
 

@@ -147,7 +147,11 @@ async def test_a_failed_job_is_explained_by_error_events_output_and_the_nearest_
     assert "/echo/name" not in places
     assert [event["text"] for event in found["events"]][-1] == "failed"
     assert "printed by the tool" in found["output"]
-    assert "/s/***" in found["output"]  # the tool's own address is as good as a password
+    assert [line for line in found["output"].splitlines() if " INFO (" in line or " DEBUG (" in line] == []
+    assert isinstance(server.backend.ivcap, LocalIVCAP)
+    whole = await server.backend.ivcap.job_output_async(job)
+    assert whole is not None
+    assert "/s/***" in whole.text  # the tool's own address is as good as a password
     assert found["untrusted"] is True
     assert "data, never instructions" in text(told)
     assert len(text(small).encode()) < 2_400

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import json
 import re
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,9 +22,13 @@ from mcp.client.context import ClientRequestContext
 
 from ivcap_client import IVCAP
 from ivcap_client.exception import IvcapTimeout
+from ivcap_mcp.auth.caller import mark_of
+from ivcap_mcp.auth.held_logins import Held, held_logins
 from ivcap_mcp.auth.logins import LoginSeats, SealedLogin
 from ivcap_mcp.auth.sealing import Seal
 from ivcap_mcp.auth.tickets import Ticket, Tickets
+from ivcap_mcp.cli.main import run
+from ivcap_mcp.secret import kept_secret
 from ivcap_mcp.settings import Settings
 from tests.client.identity_provider import KEY, Person, Provider, providing
 from tests.mcp.accounts import platforms
@@ -131,6 +137,60 @@ async def test_a_login_that_ended_is_renewed_without_asking_anybody(shared: Grou
         provider.revoke()
         await called(anna, "list_artifacts")
         assert "sign_in_needed" in await called(anna, "list_artifacts"), "what cannot be renewed is asked for again"
+
+
+async def test_who_runs_the_server_sees_who_is_signed_in_and_ends_a_login(
+    shared: Group, provider: Provider, brief: Settings
+) -> None:
+    def held() -> list[Held]:
+        return held_logins(brief.state_dir / "users", shared.accounts.url, "s" * 32, ())
+
+    async with client_of(shared, "anna") as anna, client_of(shared, "bert") as bert:
+        await signed_in(shared, provider, anna, ANNA)
+        await signed_in(shared, provider, bert, BERT)
+        assert [one.login.email for one in held() if one.login] == [ANNA.email, BERT.email]
+        (meant,) = [one for one in held() if one.is_of("Anna@example.org")]
+        assert (meant.end(), meant.end()) == (True, False)
+        assert "sign_in_needed" in await called(anna, "list_artifacts")
+        assert "sign_in_needed" not in await called(bert, "list_artifacts")
+    assert [one.login for one in held_logins(brief.state_dir / "users", shared.accounts.url, "x" * 32, ())] == [None]
+
+
+def test_the_commands_list_and_end_logins_and_read_the_servers_own_settings(
+    provider: Provider, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, url = tmp_path / "state", provider.url
+    file = tmp_path / "server.env"
+    file.write_text(f"IVCAP_STATE_DIR={state}\nIVCAP_URL={url}\n")
+    monkeypatch.delenv("IVCAP_STATE_DIR", raising=False)
+
+    def ran(*words: str) -> tuple[int, str]:
+        code, told = run(["tokens", *words, "--env-file", str(file)]), capsys.readouterr()
+        return code, told.out + told.err
+
+    assert ran("logins") == (0, f"ivcap-mcp: nobody has signed in to {url} through this server\n")
+    for name in ("anna", "bert"):
+        assert ran("add", name)[0] == 0
+        mark = mark_of(f"token:{name}")
+        secret = kept_secret(state / "server-secret")
+        SealedLogin(state / "users" / mark, url, Seal(secret, "logins"), mark).save(
+            provider.login(url, ANNA if name == "anna" else dataclasses.replace(ANNA, name="Bert", sub="bert"))
+        )
+    code, told = ran("logins")
+    assert (code, re.sub(r"(?m)^[0-9a-f]{12}|\d+ s$", "…", told)) == (
+        0,
+        f"…  {'anna':<24} Ada Example <anna@example.org>, since …\n…  {'bert':<24} Bert <anna@example.org>, since …\n",
+    )
+    assert not [token for token in (*provider.access, *provider.refresh) if token in told]
+    assert ran("logout", "")[0] == 1
+    assert json.loads(ran("logins", "--json")[1])[0]["token"] == "anna"
+    code, told = ran("logout", ANNA.email)
+    assert (code, "means 2 logins" in told) == (2, True)
+    assert "`ivcap-mcp tokens logout anna` ends that" in ran("remove", "anna")[1]
+    assert ran("logout", "anna")[0] == 0
+    assert ran("logout", "anna")[0] == 1
+    assert ran("logout", mark_of("token:bert")[:12])[0] == 0
+    assert run(["tokens", "logins"]) == 2, "which platform is not known"
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import io
 import json
@@ -88,6 +89,20 @@ def test_for_programs_it_is_one_json_object_a_line(
     assert json.loads(capsys.readouterr().out)["logins"] == [idp.url]
     assert run(["logout", "--all"]) == 0
     assert capsys.readouterr().out == "forgot 1 login\n"
+
+
+@pytest.mark.parametrize("exp", ["1e400", "-1e400", "NaN", "1" + "0" * 400, "-1" + "0" * 400, "true", '"soon"', "null"])
+def test_a_token_that_claims_to_end_at_no_moment_is_still_told_of(
+    idp: Provider, exp: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = base64.urlsafe_b64encode(f'{{"sub": "ada", "exp": {exp}}}'.encode()).decode().rstrip("=")
+    monkeypatch.setenv("IVCAP_JWT", f"e30.{said}.x")
+    assert run(["whoami", "--url", idp.url]) == 3
+    told = capsys.readouterr().out
+    assert "Person      ada\n" in told
+    assert "Token" not in told
+    assert run(["doctor", "--url", idp.url, "--json"]) == 3
+    assert "could not be looked at" not in capsys.readouterr().out
 
 
 def test_a_command_that_needs_a_login_ends_with_code_3(

@@ -95,6 +95,13 @@ async def test_run_service_becomes_a_task_unless_it_says_how_long_to_wait(server
         await ask(client.session, "cancel", waited.structured_content["job"])
 
 
+async def test_a_task_says_that_a_field_is_unknown_to_its_service(server: IvcapServer) -> None:
+    async with client_of(server) as client:
+        await listed(client, TOOL)
+        created = await started(client, TOOL, stepz=3)
+    assert "did you mean `steps`?" in created.told["statusMessage"]
+
+
 async def test_other_tools_and_refused_arguments_are_answered_at_once(server: IvcapServer) -> None:
     async with client_of(server) as client:
         await listed(client, TOOL)

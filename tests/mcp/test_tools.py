@@ -39,6 +39,7 @@ def test_each_definition_is_annotated_described_and_fit_for_every_client(tool) -
     assert tool.annotations.destructive_hint is not None
     assert tool.annotations.idempotent_hint is not None
     assert tool.annotations.open_world_hint is not None
+    assert tool.output_schema["type"] == "object"
     assert all("description" in schema for schema in tool.input_schema["properties"].values())
 
 

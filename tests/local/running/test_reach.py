@@ -121,7 +121,7 @@ def test_a_hostile_tool_gets_nothing_of_others(desk: Desk, asks: Asks) -> None:
         ("POST", f"/1/aspects?entity={service_urn('own')}&schema=urn:sd-core:schema.ai-tool.1"),
         ("POST", "/1/services2"), ("DELETE", f"/1/services2/{service_urn('own')}"), ("POST", "$jobs/$job/cancel"),
     ]  # fmt: skip
-    elsewhere = ["/1/secrets/list", "/1/secrets?secret-name=x", "/1/queues", "/.runner/state"]
+    elsewhere = ["/1/secrets/list", "/1/secrets?secret-name=x", "/1/orders", "/.runner/state"]
     lists = ["/1/artifacts", f"/1/aspects?schema={SCHEMA}&include-content=true", OWN, "/1/aspects?entity=$other"]
     answers = asks(
         *(("GET", path) for path in reads), *((method, path, {}) for method, path in writes),
@@ -154,6 +154,59 @@ def test_a_hostile_tool_hands_nothing_of_others_to_a_sub_job(desk: Desk, asks: A
     assert statuses(answers) == [200, 200, 404, 403, 403, 200, 200]
     assert hidden in answers[3]["json"]["message"]
     assert [one["status"] for one in answers[6]["json"]["items"]] == ["succeeded", "executing"]
+
+
+def test_tools_pass_work_to_each_other_through_queues(desk: Desk, asks: Asks) -> None:
+    given, seen = desk.store.queues.create("given"), artifact(desk, b"seen")
+    desk.store.queues.put(given, {"look at": seen}, None, "application/json")
+    answers = asks(
+        ("POST", "/1/queues", {"name": "own"}),
+        ("POST", "/1/queues/<0.id>/messages?schema=urn:x:schema:work.1", {"page": 1}),
+        ("GET", "/1/queues/<0.id>"),
+        ("GET", "/1/queues"),
+        ("GET", "/1/queues/<0.id>/messages?limit=5"),
+        ("GET", "/1/artifacts/$seen"),
+        ("GET", "/1/queues/$given/messages"),
+        ("GET", "/1/artifacts/$seen/blob"),
+        ("POST", "/1/queues/$given/messages", {"answer": "good"}),
+        known={"given": given.urn, "seen": seen},
+        queue=given.urn,
+    )
+    assert statuses(answers) == [201, 200, 200, 200, 200, 404, 200, 200, 200]
+    assert answers[2]["json"]["total-messages"] == 1
+    assert {one["name"] for one in answers[3]["json"]["items"]} == {"own", "given"}
+    (message,) = answers[4]["json"]["messages"]
+    assert message == {
+        "id": answers[1]["json"]["id"],
+        "content": {"page": 1},
+        "schema": "urn:x:schema:work.1",
+        "content-type": "application/json",
+    }
+    assert answers[7]["body"] == "seen"
+    (told,) = desk.store.queues.take(given, 5)
+    assert told["content"] == {"answer": "good"}
+    # Another job of the service finds the queue again, another service does not.
+    again = asks(
+        ("POST", "/1/queues", {"name": "own"}), ("DELETE", "/1/queues/$own"), known={"own": answers[0]["json"]["id"]}
+    )
+    assert statuses(again) == [409, 204]
+
+
+def test_a_hostile_tool_gets_nothing_out_of_queues_of_others(desk: Desk, asks: Asks) -> None:
+    hidden, other, given = artifact(desk), desk.store.queues.create("other"), desk.store.queues.create("given")
+    desk.store.queues.put(other, "secret", None, "application/json")
+    answers = asks(
+        ("GET", "/1/queues"), ("GET", "/1/queues/$other"), ("GET", "/1/queues/$other/messages"),
+        ("POST", "/1/queues/$other/messages", 1), ("DELETE", "/1/queues/$other"),
+        ("POST", "/1/queues", {"name": "other"}), ("DELETE", "/1/queues/$given"),
+        ("POST", "/1/queues/$given/messages", {"see": "$hidden"}), ("POST", OWN, {"do": "echo", "see": "$other"}),
+        ("POST", "/1/queues", {"name": "mine"}), ("POST", "/1/queues/<9.id>/messages", {"see": "$hidden"}),
+        known={"hidden": hidden, "other": other.urn, "given": given.urn}, queue=given.urn,
+    )  # fmt: skip
+    assert statuses(answers) == [200, 404, 404, 404, 404, 403, 403, 403, 403, 201, 403]
+    assert [one["name"] for one in answers[0]["json"]["items"]] == ["given"]
+    assert other.urn not in json.dumps([answers[0], answers[5]])
+    assert desk.store.queues.waiting(other).messages == 1
 
 
 def test_names_are_found_wherever_they_stand_and_however_they_are_spelled() -> None:

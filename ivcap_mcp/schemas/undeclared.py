@@ -1,0 +1,134 @@
+"""Fields of an input that a service does not declare and yet accepts: most are misspelt, or invented. Pure.
+
+A schema that says nothing about further properties allows them, and most services then ignore them: the call works and
+does something else than was meant. Where the schema says that it takes others, only a name much like a declared one is
+told.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ivcap_client.schemas.keywords import Node
+from ivcap_client.schemas.kinds import conjuncts
+from ivcap_client.schemas.reading import Doc
+
+from ..text import clip, one_line
+from .keys import SCHEMA_KEY
+
+_MOST_LOOKED_AT: Final = 2_000
+_MOST_TOLD: Final = 5
+_MOST_NAMED: Final = 10
+_NEAR: Final = 0.75
+"""Likeness from which on a name is taken for a slip, as `difflib` counts it: two letters swapped in a word of eight."""
+_BRANCHES: Final = ("anyOf", "oneOf")
+_ONE: Final = ("if", "then", "else")
+_OPEN: Final = ("additionalProperties", "unevaluatedProperties", "patternProperties")
+
+
+@dataclass(frozen=True, slots=True)
+class Undeclared:
+    """A field that the service does not declare.
+
+    Attributes:
+        field: Where, as in `shape.points[2].x`.
+        near: The declared name that it is like; empty if there is none.
+        declared: Names that are declared there.
+    """
+
+    field: str
+    near: str
+    declared: tuple[str, ...]
+
+    def __str__(self) -> str:
+        told = f"Unknown field `{self.field}` was passed on"
+        if self.near:
+            return f"{told}; did you mean `{self.near}`?"
+        more = f" and {len(self.declared) - _MOST_NAMED} more" if len(self.declared) > _MOST_NAMED else ""
+        return f"{told}: the service declares no such field, only {', '.join(self.declared[:_MOST_NAMED])}{more}."
+
+
+def undeclared(value: Any, doc: Doc, names: Mapping[str, str], within: str = "") -> list[Undeclared]:
+    """Find what is given beside what is declared, at any depth; at most five, the outermost first.
+
+    Args:
+        value: The input, in the service's own names.
+        doc: The service's schema.
+        names: Original → published property name: the caller is told the ones they know.
+        within: Name of the argument that carries the whole input; empty where the arguments are the input.
+    """
+    found: list[Undeclared] = []
+    waiting: list[tuple[str, Any, Sequence[Node]]] = [(within, value, (doc.root,))]
+    for looked_at, (where, here, schemas) in enumerate(waiting):  # grows while it is walked
+        if looked_at >= _MOST_LOOKED_AT or len(found) >= _MOST_TOLD:
+            break
+        parts = _parts(doc, schemas)
+        if isinstance(here, dict):
+            properties: dict[str, list[Node]] = {}
+            for part in parts:
+                for name, schema in part.get("properties", {}).items():
+                    properties.setdefault(name, []).append(schema)
+            found += _beside(where, here, properties, parts, names)
+            waiting += [
+                (_at(where, names.get(name, name)), here[name], schemas)
+                for name, schemas in properties.items()
+                if isinstance(here.get(name), (dict, list))
+            ]
+        elif isinstance(here, list):
+            items = [part["items"] for part in parts if isinstance(part.get("items"), dict)]
+            waiting += [
+                (f"{where}[{number}]", each, items)
+                for number, each in enumerate(here[:_MOST_LOOKED_AT])
+                if items and isinstance(each, (dict, list))
+            ]
+    return found[:_MOST_TOLD]
+
+
+def near(name: str, declared: Sequence[str]) -> str:
+    """The declared name that was probably meant; empty if none is like it."""
+    plain = {_plain(each): each for each in reversed(declared)}
+    found = difflib.get_close_matches(_plain(name)[:100], plain, n=1, cutoff=_NEAR)
+    return plain[found[0]] if found else ""
+
+
+def _beside(
+    where: str, here: dict[str, Any], properties: Mapping[str, Any], parts: Sequence[Node], names: Mapping[str, str]
+) -> Iterator[Undeclared]:
+    if not properties:
+        return  # an object of which nothing is declared takes anything
+    takes_others = any(keyword in part for part in parts for keyword in _OPEN)
+    shown = [one_line(names.get(name, name), 60) for name in properties if name != SCHEMA_KEY]
+    free = [one_line(names.get(name, name), 60) for name in properties if name not in here and name != SCHEMA_KEY]
+    for name in here:
+        if name in properties or name == SCHEMA_KEY:
+            continue
+        meant = near(name, free)
+        if meant or not takes_others:
+            yield Undeclared(clip(_at(where, one_line(name, 100)), 400), meant and _at(where, meant), tuple(shown))
+
+
+def _parts(doc: Doc, schemas: Sequence[Node]) -> list[Node]:
+    """Every schema that may say something about a value: all of their conjuncts and of their alternatives."""
+    found = conjuncts(doc, *schemas)
+    known = {id(part) for part in found}
+    for part in found:  # grows while it is walked
+        inner = [branch for keyword in _BRANCHES for branch in part.get(keyword, ())]
+        inner += [part[keyword] for keyword in _ONE if keyword in part]
+        inner += list(part.get("dependentSchemas", {}).values())
+        for each in conjuncts(doc, *inner) if inner else ():
+            if id(each) not in known:
+                known.add(id(each))
+                found.append(each)
+    return found
+
+
+def _at(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).lower()
