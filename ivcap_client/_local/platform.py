@@ -200,16 +200,9 @@ class LocalPlatform:
         return Catalogue(self.store.aspects, specs, described)
 
     def _found(self) -> Sequence[Spec]:
-        from . import specs
+        from . import specs, standing
 
-        found: list[Spec] = list(specs.added(self.base_dir))
-        if self.trust_directory:
-            for path in sorted((self.base_dir / "services").glob("*.toml")):
-                try:
-                    found.append(specs.from_toml(path))
-                except ValueError as problem:
-                    log.warning("%s is skipped: %s", path, problem)
-        return found
+        return [*specs.added(self.base_dir), *(standing.trusted(self.base_dir) if self.trust_directory else ())]
 
     def _located(self, request: Request) -> tuple[Request, str]:
         """Return the path below the base URL; a link that we gave out may come back whole, with its query."""

@@ -17,7 +17,7 @@ from ivcap_client import __version__
 from ivcap_client.platform import stop_platform
 from ivcap_mcp import examples
 from ivcap_mcp.cli.bar import Bar
-from ivcap_mcp.cli.main import COMMANDS
+from ivcap_mcp.cli.main import COMMANDS, run
 from tests.mcp.commands import ivcap_mcp
 
 REHEARSAL = str(examples.path("rehearsal.py"))
@@ -200,6 +200,23 @@ def test_services_are_added_listed_and_removed(tmp_path: Path) -> None:
     again = ivcap_mcp("services", "remove", "mine", *where)
     assert again.returncode == 1
     assert "was not there" in again.stdout
+
+
+def test_what_stands_in_a_directory_is_listed_and_only_run_where_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    services = tmp_path / "store" / "services"
+    services.mkdir(parents=True)
+    (services / "fine.toml").write_text('command = ["sh", "x.sh"]\n')
+    (services / "slip.toml").write_text("comand = 1\n")
+    monkeypatch.setenv("IVCAP_LOCAL_DIR", str(tmp_path / "store"))
+    assert run(["services", "list"]) == 0
+    told = capsys.readouterr().out
+    assert "fine  urn:ivcap:service:" in told
+    assert "does not run: nobody said so" in told
+    assert f"does not run: {services / 'slip.toml'}: unknown key 'comand'" in told
+    assert run(["services", "list", "--local-dir", str(tmp_path / "store")]) == 0
+    assert "nobody said so" not in capsys.readouterr().out
 
 
 def test_a_reader_who_has_seen_enough_is_no_failure_of_ours(target: list[str]) -> None:
