@@ -8,14 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import filters, times
+from ..later import later
+from . import times
 from .aspect_rows import COLUMNS, AspectRow, derived, insert
 from .aspect_store import AspectStore
 from .identity import POLICY_SERVICE, SCHEMA_SERVICE, SCHEMA_TOOL, derived_uuid, urn, uuid_of
 from .index import Connection
 
 if TYPE_CHECKING:
+    from . import filters
     from .platform import Spec
+else:
+    filters = later("ivcap_client._local.filters")
 
 PREPARING = "being prepared"
 """Description of a service whose environment is still being built, or which has not been asked yet."""
@@ -55,7 +59,8 @@ def stated_by_services(entity: str | None, schema: str | None) -> bool:
     """Whether aspects of this entity and schema, which may be a pattern, can be such as services' programs state."""
     if entity is not None and uuid_of(entity, "service") is None:
         return False
-    return schema is None or any(filters.like(known, schema) for known in (SCHEMA_SERVICE, SCHEMA_TOOL))
+    stated = (SCHEMA_SERVICE, SCHEMA_TOOL)
+    return schema is None or schema in stated or any(filters.like(known, schema) for known in stated)
 
 
 class Catalogue:

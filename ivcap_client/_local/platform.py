@@ -9,53 +9,38 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from .._core.messages import BlockingBody, Request, Response
-from . import (
-    artifacts,
-    aspects,
-    blobs,
-    job_reads,
-    jobs,
-    legacy_services,
-    openapi,
-    queues,
-    routes,
-    service_writes,
-    services,
-    times,
-    unserved,
-    user_secrets,
-)
+from . import routes, times
 from .bodies import WholeBody
 from .catalogue import Catalogue
-from .event_query import EventQuery
-from .job_record import LocalJob
 from .listing import BadOrder
 from .reach import Reach
 from .refusals import Refusal, disk, invalid, not_here
 from .store import Store
 from .uploads import SourceFailed
 
+if TYPE_CHECKING:
+    from .event_query import EventQuery
+    from .job_record import LocalJob
+
 log = logging.getLogger(__name__)
 
-HANDLERS = (
-    artifacts,
-    aspects,
-    blobs,
-    jobs,
-    job_reads,
-    legacy_services,
-    openapi,
-    queues,
-    service_writes,
-    services,
-    unserved,
-    user_secrets,
-)
-"""The modules whose handlers are routed; importing them registers them."""
+HANDLERS = {
+    "artifacts": ("artifacts", "blobs"),
+    "aspects": ("aspects",),
+    "openapi": ("openapi",),
+    "queues": ("queues",),
+    "search": ("unserved",),
+    "secrets": ("user_secrets",),
+    "services": ("legacy_services",),
+    "services2": ("services", "service_writes", "job_reads", "jobs"),
+}
+"""The modules whose handlers are routed, by what their paths begin with; importing them registers them."""
+
+routes.homes(__package__, HANDLERS)
 
 IN_PROCESS = "http://ivcap.localhost"
 """Base of the links given to a client in this process: a name that no network resolves."""
@@ -240,6 +225,8 @@ class LocalPlatform:
         return request, parts.path
 
     def _unrouted(self, method: str, path: str) -> Refusal:
+        from . import unserved
+
         others = ", ".join(routes.methods(path))
         instead = f"here there is {others}" if others else unserved.instead(path)
         return not_here(f"the embedded platform does not serve {method} {path[:200]}; {instead}")

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import descriptions, launch, pending, specs
-from .event_query import EventQuery
 from .following import FollowedEvents, follow
 from .specs import ServiceSpec
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from .dispatch import Dispatcher
+    from .event_query import EventQuery
     from .job_record import LocalJob
     from .platform import Spec
     from .runner_routes import RunnerRoutes

@@ -17,7 +17,7 @@ from ivcap_client.platform import (
     remove_service,
     standing_services,
 )
-from ivcap_client.service import TOOL_SCHEMA
+from ivcap_client.urns import TOOL_SCHEMA
 from ivcap_mcp.cli.platform import where
 from ivcap_mcp.cli.terminal import Paint, lively, span
 from ivcap_mcp.naming import wanted_name

@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -36,16 +35,9 @@ def as_process(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    where = tmp_path_factory.mktemp("cli") / "store"
-    yield where
-    stop_platform(where, force=True)
-
-
 @pytest.fixture
-def target(store: Path) -> list[str]:
-    return ["--local-dir", str(store), "--service", REHEARSAL]
+def target(base: Path) -> list[str]:
+    return ["--local-dir", str(base), "--service", REHEARSAL]
 
 
 def test_the_version_is_printed() -> None:
