@@ -7,7 +7,7 @@ from typing import Any
 
 import ivcap_client
 from ivcap_client._core import aspects
-from ivcap_client._core.aspects import AspectRecord
+from ivcap_client._core.aspects import AspectRecord, Unread
 from ivcap_client._core.port import run
 from ivcap_client._core.wire import moment
 from ivcap_client.handle import NOBODY, Handle
@@ -26,6 +26,19 @@ class Aspect(Handle[AspectRecord]):
     """
 
     _read_record = staticmethod(aspects.aspect_record)
+    _said: AspectRecord | Unread
+
+    @property
+    def _record(self) -> AspectRecord:
+        """What was said last; that of a local list is decoded when somebody looks at it."""
+        said = self._said
+        if isinstance(said, Unread):
+            said = self._said = said.read()
+        return said
+
+    @_record.setter
+    def _record(self, record: AspectRecord | Unread) -> None:
+        self._said = record
 
     @property
     def entity(self) -> str:
@@ -150,8 +163,9 @@ class LocalAspect(Aspect):
         *,
         valid_from: datetime | str | None = None,
         ivcap: ivcap_client.IVCAP | None = None,
-        record: AspectRecord | None = None,
+        record: AspectRecord | Unread | None = None,
     ) -> None:
-        when = moment(valid_from) if isinstance(valid_from, str) else valid_from
-        made = record or AspectRecord(identifier(id, "make an aspect"), entity, schema, content, valid_from=when)
-        super().__init__(NOBODY if ivcap is None else ivcap, made)
+        if record is None:
+            when = moment(valid_from) if isinstance(valid_from, str) else valid_from
+            record = AspectRecord(identifier(id, "make an aspect"), entity, schema, content, valid_from=when)
+        super().__init__(NOBODY if ivcap is None else ivcap, record)  # type: ignore[arg-type]  # read when looked at

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ivcap_client._core.artifacts import ArtifactRecord
-from ivcap_client._core.aspects import AspectRecord
+from ivcap_client._core.aspects import AspectRecord, Unread
 from ivcap_client._core.job_output import JobOutput
 from ivcap_client._core.port import Target
 from ivcap_client._io.runtime import Transport
@@ -120,7 +120,7 @@ class LocalIVCAP(IVCAP):
         path = self._local.path_of(record.id)
         return Artifact(self, record) if path is None else LocalFileArtifact(path, ivcap=self, record=record)
 
-    def _aspect(self, record: AspectRecord) -> Aspect:
+    def _aspect(self, record: AspectRecord | Unread) -> Aspect:
         return LocalAspect(ivcap=self, record=record)
 
     def __getstate__(self) -> dict[str, Any]:

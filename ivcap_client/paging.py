@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Coroutine
 from operator import index
-from typing import Any, Generic, SupportsIndex, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ivcap_client._core.pages import MOST_ON_A_PAGE, Page
 from ivcap_client._core.port import Port, run
@@ -31,7 +31,7 @@ class Pager(Generic[T]):
         limit: int | None,
         cursor: str | None = None,
     ) -> None:
-        if limit is not None and (not isinstance(limit, SupportsIndex) or index(limit) < 0):
+        if limit is not None and (not hasattr(limit, "__index__") or index(limit) < 0):
             raise InvalidInput(f"limit: a whole number from 0 on, or None for all, is wanted; {limit!r} was given")
         self._port, self._async_port = ports
         self._fetch, self._wrap, self._left = fetch, wrap, limit
@@ -44,11 +44,12 @@ class Pager(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        if self._waiting and self._left is None:  # most of a long listing comes this way
-            return self._wrap(self._waiting.popleft())
-        if not self.has_next():
+        # What comes next is there already, for most of a listing.
+        if (not self._waiting or self._left == 0) and not self.has_next():
             raise StopIteration
-        return self._taken()
+        if self._left is not None:
+            self._left -= 1
+        return self._wrap(self._waiting.popleft())
 
     def __aiter__(self) -> Pager[T]:
         return self

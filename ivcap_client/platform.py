@@ -17,6 +17,7 @@ __all__ = [
     "inspect_service",
     "remove_service",
     "serve_platform",
+    "standing_services",
     "stop_platform",
 ]
 
@@ -73,6 +74,25 @@ def added_services(base_dir: Path) -> list[AddedService]:
     ]
 
 
+def standing_services(base_dir: Path) -> list[AddedService]:
+    """What stands in `services/*.toml` of a directory. It runs only for programs that are told to trust the directory.
+
+    Args:
+        base_dir: The directory of the platform.
+
+    Returns:
+        Each with its `complaint` where its file cannot be read; such a one has its file's name, and no URN.
+    """
+    from ivcap_client._local import standing
+
+    return [
+        AddedService(one.path.stem, "", str(one.path), one.complaint)
+        if one.spec is None
+        else AddedService(one.spec.name, one.spec.urn, str(one.path))
+        for one in standing.found(base_dir)
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class InspectedService:
     """What a service is, as far as it says so when it is started.
@@ -117,10 +137,9 @@ def inspect_service(
     from ivcap_client._local import inspection, specs
 
     try:
-        seen = inspection.inspect(service, offline=offline, say=say or (lambda line: None))
+        return inspection.inspect(service, offline=offline, say=say or (lambda line: None))
     except specs.BadSpec as error:
         raise ConfigError(str(error)) from None
-    return InspectedService(**{name: getattr(seen, name) for name in InspectedService.__dataclass_fields__})
 
 
 def serve_platform(

@@ -15,7 +15,7 @@ import mcp_types as t
 
 from ivcap_client import IVCAP, Aspect
 from ivcap_client.exception import IvcapError
-from ivcap_client.service import TOOL_SCHEMA
+from ivcap_client.urns import TOOL_SCHEMA
 from ivcap_mcp import naming
 from ivcap_mcp.catalog_cache import CatalogCache
 from ivcap_mcp.changes import Changes

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from ivcap_client._core.addresses import absolute, is_foreign, joined, origin
 from ivcap_client._core.messages import Body, Request, Response
 from ivcap_client._core.port import Port, Target
 from ivcap_client._core.refusals import error_for
 from ivcap_client._core.retry import WORTH_A_TRY, pause, retry_after
+from ivcap_client._core.wire import Fields, fields
 from ivcap_client.exception import (
     InvalidInput,
     IvcapConnectionError,
@@ -51,6 +52,11 @@ async def call(port: Port, request: Request) -> Response:
     return await _Exchange(port, request).run(port.send)
 
 
+async def get_fields(port: Port, path: str, what: str, query: Iterable[tuple[str, str]] = ()) -> Fields:
+    """The object that is read at a path. Reading changes nothing, so it is repeated where that may help."""
+    return fields(await call(port, Request("GET", path, tuple(query), what=what, safe=True)), what)
+
+
 async def open_body(port: Port, request: Request) -> Body:
     """Like `call`, for a reply that is read piece by piece. Statuses from 300 on are errors too."""
     opened: list[Body] = []
@@ -82,7 +88,7 @@ class _Exchange:
         while True:
             self.attempt += 1
             await kept_fresh(self.port, self.request)
-            prepared = authorised(self.port.target, self._clipped())
+            prepared = authorised(self.port.target, self.request, self._timeout())
             failure: IvcapError
             try:
                 reply = await _observed(self.port.target, prepared, send)
@@ -118,14 +124,14 @@ class _Exchange:
         whole = self.request.body is None or isinstance(self.request.body, bytes)
         return self.attempt < policy.attempts and wait <= policy.longest_wait and in_time and whole
 
-    def _clipped(self) -> Request:
+    def _timeout(self) -> float:
         timeout = self.request.timeout if self.request.timeout is not None else self.port.target.timeout
         if self.request.deadline is not None:
             left = self.request.deadline - self.port.now()
             if left <= 0:
                 raise IvcapTimeout(f"could not {self.request.what}: its time was over before it was sent")
             timeout = min(timeout, left)
-        return dataclasses.replace(self.request, timeout=timeout)
+        return timeout
 
     def _redirected(self, reply: Response) -> Request:
         """The request again, at the address the platform names: within its own origin, except for foreign data."""
@@ -205,8 +211,13 @@ async def _once(port: Port, key: str, work: Callable[[], None], what: str) -> No
         raise NotConnected(f"could not {what}: its credential could not be renewed ({error})") from error
 
 
-def authorised(target: Target, request: Request) -> Request:
+def authorised(target: Target, request: Request, timeout: float | None = None) -> Request:
     """The request with the platform's headers and the credential; neither goes to another origin.
+
+    Args:
+        target: The platform.
+        request: What is asked for.
+        timeout: Its time-out, in seconds, if it is another than the one it has.
 
     Raises:
         ProtocolError: The request may not go where it is to go.
@@ -221,12 +232,12 @@ def authorised(target: Target, request: Request) -> Request:
         target.auth.apply(headers)
         # What the credential added is shown by no frame that holds it, should this request fail.
         headers = {name: text if before.get(name) == text else Hidden(text) for name, text in _lower(headers).items()}
-    if _HALF.search(request.target) or any(_HALF.search(text) for pair in request.query for text in pair):
+    if _HALF.search("\n".join((request.target, *map("=".join, request.query)))):
         raise InvalidInput(f"could not {request.what}: an argument holds half a character, which cannot be sent")
     for name, value in headers.items():
         if not _HEADER.fullmatch(name) or not _VALUE.fullmatch(value):
             raise InvalidInput(f"could not {request.what}: the header {name!r} holds characters that cannot be sent")
-    return dataclasses.replace(request, headers=headers)
+    return dataclasses.replace(request, headers=headers, timeout=request.timeout if timeout is None else timeout)
 
 
 def _may_leave(target: Target, request: Request) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 MIB = 1024 * 1024
 PLATFORM = "the platform"
@@ -59,6 +60,31 @@ class Response:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+
+
+class Listed(Response):
+    """A page of a list from a platform in this process: its text is written, and its items are read, when wanted.
+
+    Args:
+        items: The items, each as the JSON text that stands in the reply.
+        rest: The reply's other fields.
+    """
+
+    __slots__ = ("items", "rest")
+    items: Sequence[str]
+    rest: Mapping[str, Any]
+
+    def __init__(self, items: Sequence[str], rest: Mapping[str, Any]) -> None:
+        for name, value in (("status", 200), ("headers", _JSON), ("items", items), ("rest", rest)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def body(self) -> bytes:
+        """The whole reply as JSON text."""
+        return f'{{"items": [{", ".join(self.items)}], {json.dumps(self.rest)[1:]}'.encode()
+
+
+_JSON = {"content-type": "application/json"}
 
 
 class Body(Protocol):

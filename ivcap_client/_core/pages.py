@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,9 @@ from ivcap_client._core.wire import Fields, instant
 R = TypeVar("R")
 
 MOST_ON_A_PAGE = 50
+
+# A link of which the parameter is all that follows the question mark, and needs no decoding: nearly every one.
+_PLAIN = re.compile(r"^[^?#\[\]]*\?page=([A-Za-z0-9_-]+)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ def next_cursor(reply: Fields) -> str | None:
     links = reply.any("links")
     for link in links if isinstance(links, list) else ():
         if isinstance(link, dict) and link.get("rel") == "next" and isinstance(link.get("href"), str):
+            if plain := _PLAIN.search(link["href"]):
+                return plain[1]
             try:
                 values = parse_qs(urlsplit(link["href"]).query).get("page")
             except ValueError:

@@ -20,6 +20,8 @@ def loaded(data: bytes | str) -> Any:
         RecursionError: It is nested too deeply.
     """
     value = json.loads(data)
+    if data.isascii() and (b"\\u" if isinstance(data, bytes) else "\\u") not in data:  # type: ignore[operator]
+        return value  # told in a tenth of the time that the look for halves takes
     halved = _HALF_BYTES.search(data) if isinstance(data, bytes) else _HALF_TEXT.search(data)
     if halved is None:
         return value

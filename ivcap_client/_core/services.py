@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ivcap_client._core import aspects
-from ivcap_client._core.call import call
+from ivcap_client._core.call import call, get_fields
 from ivcap_client._core.messages import Request
 from ivcap_client._core.pages import Listing, Page, page
 from ivcap_client._core.port import Port
@@ -16,7 +16,6 @@ from ivcap_client._core.wire import Fields, carried_out, encoded, fields
 from ivcap_client.exception import AmbiguousRequest, InvalidInput, ResourceNotFound
 from ivcap_client.urns import identifier, quoted, urn_of
 
-TOOL_SCHEMA = "urn:sd-core:schema.ai-tool.1"
 TOOL_SCHEMAS = "urn:sd-core:schema%ai-tool.1"
 """The same in every spelling that is in use."""
 SERVICE_SCHEMA = "urn:ivcap:schema.service.2"
@@ -70,14 +69,13 @@ async def list_page(
 ) -> Page[ServiceRecord]:
     what = "search services" if search else "list services"
     query = asked.query(size, cursor) + ([("search", search)] if search else [])
-    reply = await call(port, Request("GET", "/1/services2", tuple(query), what=what, safe=True))
-    return page(fields(reply, what), service_record)
+    return page(await get_fields(port, "/1/services2", what, query), service_record)
 
 
 async def read(port: Port, service: str) -> ServiceRecord:
     what = "read service"
     path = f"/1/services2/{quoted(identifier(service, what))}"
-    return service_record(fields(await call(port, Request("GET", path, what=what, safe=True)), what))
+    return service_record(await get_fields(port, path, what))
 
 
 async def by_name(port: Port, name: str) -> ServiceRecord:

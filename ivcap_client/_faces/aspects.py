@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ivcap_client._core import aspects, search
-from ivcap_client._core.aspects import AspectQuery, AspectRecord
-from ivcap_client._core.port import run
-from ivcap_client._core.search import SearchResult
+from ivcap_client._core import aspects
+from ivcap_client._core.aspects import AspectQuery, AspectRecord, Unread
+from ivcap_client._core.pages import Page
+from ivcap_client._core.port import Port, run
 from ivcap_client._faces.face import Face
 from ivcap_client.aspect import Aspect
+from ivcap_client.later import later
 from ivcap_client.paging import Pager
+
+if TYPE_CHECKING:
+    from ivcap_client._core import search as searching
+else:
+    searching = later("ivcap_client._core.search")
 
 Content = Mapping[str, Any]
 
@@ -93,7 +99,11 @@ class Aspects(Face):
             ['urn:example:site:4']
         """
         asked = AspectQuery(entity, schema, content_path, at_time, filter, order_by, order_direction, include_content)
-        return self._pager(lambda port, size, at: aspects.list_page(port, asked, size, at), self._aspect, limit, cursor)
+
+        async def page(port: Port, size: int, at: str | None) -> Page[AspectRecord | Unread]:
+            return await aspects.list_unread(port, asked, size, at)
+
+        return self._pager(page, self._aspect, limit, cursor)
 
     def get_aspect(self, aspect_id: str) -> Aspect:
         """An aspect by its URN, also one that no longer holds.
@@ -126,7 +136,7 @@ class Aspects(Face):
 
     def search(
         self, query: str, *, limit: int = 10, at_time: datetime | None = None, cursor: str | None = None
-    ) -> SearchResult:
+    ) -> searching.SearchResult:
         """Answers of a Datalog query over the datafabric; deployments only.
 
         Raises:
@@ -140,13 +150,13 @@ class Aspects(Face):
             ...     print("list_aspects(content_path=…) does it here" if error.operation else "")
             list_aspects(content_path=…) does it here
         """
-        return run(search.search(self._port, query, limit=limit, at_time=at_time, cursor=cursor))
+        return run(searching.search(self._port, query, limit=limit, at_time=at_time, cursor=cursor))
 
     async def search_async(
         self, query: str, *, limit: int = 10, at_time: datetime | None = None, cursor: str | None = None
-    ) -> SearchResult:
+    ) -> searching.SearchResult:
         """`search` for async code."""
-        return await search.search(self._async_port, query, limit=limit, at_time=at_time, cursor=cursor)
+        return await searching.search(self._async_port, query, limit=limit, at_time=at_time, cursor=cursor)
 
-    def _aspect(self, record: AspectRecord) -> Aspect:
-        return Aspect(self._whole, record)
+    def _aspect(self, record: AspectRecord | Unread) -> Aspect:
+        return Aspect(self._whole, record)  # type: ignore[arg-type]  # read when looked at

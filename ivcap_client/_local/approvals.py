@@ -19,6 +19,12 @@ from .specs import BadSpec, ServiceSpec
 _seen: dict[Path, tuple[tuple[int, int, int], list[ServiceSpec]]] = {}
 """By list: what the file looked like, and what was read from it. Every request for services looks here."""
 
+_lists: dict[tuple[object, ...], Path] = {}
+"""Where the list of a base directory lies."""
+
+_PLACED = ("IVCAP_STATE_DIR", "XDG_STATE_HOME", "HOME", "LOCALAPPDATA", "USERPROFILE")
+"""What the environment says about the place of a user's state."""
+
 
 @dataclass(frozen=True, slots=True)
 class Approval:
@@ -62,7 +68,7 @@ def listed(base_dir: Path) -> list[Approval]:
     found = []
     path = _file(base_dir)
     try:
-        status = path.stat()
+        status = os.stat(path)
     except FileNotFoundError:
         return []
     look = (status.st_mtime_ns, status.st_ino, status.st_size)  # the file is replaced whole, never written in place
@@ -85,6 +91,19 @@ def added(base_dir: Path) -> list[ServiceSpec]:
 
 
 def _file(base_dir: Path) -> Path:
+    try:
+        status = os.stat(base_dir)
+    except OSError:
+        return _list_of(base_dir)
+    # Every list of aspects asks for this. Another directory under the same name has another inode.
+    asked = (*map(os.environ.get, _PLACED), base_dir, status.st_dev, status.st_ino)
+    known = _lists.get(asked)
+    if known is None:
+        known = _lists[asked] = _list_of(base_dir)
+    return known
+
+
+def _list_of(base_dir: Path) -> Path:
     return places.state_dir() / "services" / f"{places.mark(base_dir)}.json"
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import mimetypes
 import os
+import stat
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,12 @@ from urllib.parse import unquote
 from .._core.messages import Source
 from .._io.files import NO_LINK, locked, place, sha256, sync_directory
 from .artifact_record import LocalArtifact, edited, facts, of_record, record_of
-from .aspect_rows import insert
+from .aspect_rows import with_head
 from .identity import POLICY_ARTIFACT, SCHEMA_PRODUCED, new_uuid, uuid_of
 from .index import Connection
-from .mirror import Mirror, Record, apply_each
+from .mirror import Mirror, Record
 from .names import candidates, safe_name
+from .table_rows import TableRow, put_rows
 
 __all__ = ["ANY_TYPE", "ArtifactStore", "LocalArtifact"]
 
@@ -135,6 +137,8 @@ class ArtifactStore:
         if artifact.path is None:
             return None
         path = self._store.base_dir / artifact.path
+        if path.parent == self.files and _plain_file(path):
+            return path  # told by one look, since a list asks this of each of its items
         if not self._inside(path):
             return None
         if path.is_file():
@@ -244,30 +248,27 @@ class ArtifactStore:
 
     def apply(self, connection: Connection, id: str, record: Record) -> None:
         """Replace the rows of one record: the artifact's own, and what the platform states about it."""
-        artifact = of_record(id, record)
-        stated = facts(artifact)
-        connection.execute(
-            "INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                id,
-                artifact.name,
-                # Bytes may have come before this record was written again, or this index was made.
-                "partial" if artifact.status == "pending" and self.uploads.offset(id) else artifact.status,
-                artifact.size,
-                artifact.mime_type,
-                artifact.policy,
-                artifact.collection,
-                artifact.path,
-                artifact.created_at,
-                json.dumps(record),
-            ),
-        )
+        rows = self.rows(id, record)
         connection.execute("DELETE FROM aspects WHERE origin = ?", (f"artifact:{id}",))
-        insert(connection, stated)
+        put_rows(connection, rows)
 
-    def load(self, connection: Connection, records: Sequence[tuple[str, Record]]) -> Iterator[tuple[str, Exception]]:
-        """Write the rows of many records."""
-        return apply_each(self, connection, records)
+    def rows(self, id: str, record: Record) -> list[TableRow]:
+        """The rows of one record."""
+        artifact = of_record(id, record)
+        own = (
+            id,
+            artifact.name,
+            # Bytes may have come before this record was written again, or this index was made.
+            "partial" if artifact.status == "pending" and self.uploads.offset(id) else artifact.status,
+            artifact.size,
+            artifact.mime_type,
+            artifact.policy,
+            artifact.collection,
+            artifact.path,
+            artifact.created_at,
+            json.dumps(record),
+        )
+        return [("artifacts", own), *(("aspects", with_head(row)) for row in facts(artifact))]
 
     def loaded(self, connection: Connection) -> None:
         """No record says anything of another."""
@@ -335,3 +336,10 @@ class ArtifactStore:
         except OSError:
             return artifact
         return artifact
+
+
+def _plain_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        return False  # gone, or a name that is none

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from .._core.messages import Request, Response
-from . import cursors, filters, times
+from .._core.messages import Listed, Request, Response
+from ..later import later
+from . import cursors, times
 from .cursors import Cursor, Key
 from .listing import MOST, BadOrder
 from .refusals import bad_request, invalid, too_large
+
+if TYPE_CHECKING:
+    from . import filters
+else:
+    filters = later("ivcap_client._local.filters")
 
 T = TypeVar("T")
 
@@ -126,6 +132,8 @@ class Listing:
     def condition(self, fields: frozenset[str]) -> filters.Condition | None:
         """Return the `filter`, checked."""
         text = self.query.get("filter", "")
+        if not text.strip():
+            return None
         try:
             return filters.parse(text, fields)
         except filters.BadFilter as problem:
@@ -202,8 +210,7 @@ def page(
     if after is not None:
         cursor = cursors.write(Cursor(listing.kind, listing.query, listing.at, after))
         links.append({"rel": "next", "type": "application/json", "href": f"{href}?page={cursor}"})
-    rest = json.dumps({"at-time": times.rfc3339(listing.at), "links": links, **(extra or {})})
-    return Response(200, {"content-type": "application/json"}, f'{{"items": [{", ".join(items)}], {rest[1:]}'.encode())
+    return Listed(items, {"at-time": times.rfc3339(listing.at), "links": links, **(extra or {})})
 
 
 def ordered(

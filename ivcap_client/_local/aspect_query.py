@@ -6,11 +6,18 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from . import filters, jsonpath
+from ..later import later
 from .cursors import Key
 from .index import Connection
-from .listing import Where, order_of, rows
+from .listing import Where, order_of, rows, statement
+
+if TYPE_CHECKING:
+    from . import filters, jsonpath
+else:
+    filters = later("ivcap_client._local.filters")
+    jsonpath = later("ivcap_client._local.jsonpath")
 
 FIELDS = {
     "id": "id",
@@ -92,10 +99,12 @@ def find(
     where = _where(query)
     ways = [where] if query.schema is None else _by_schema(connection, where, query.schema, tables)
     found: list[tuple[str, tuple[Key, ...]]] = []
-    most = limit if path is None else None
     sources = [(table, way) for way in ways for table in tables]
-    for row, keys in rows(connection, sources, columns, order, after, most=most):
-        if path is not None and not path.matches(json.loads(row[1])):
+    if path is None:
+        text, values = statement(sources, columns, order, after, most=limit)
+        return [(row[0], row[1:]) for row in connection.execute(text, values)] if sources else []
+    for row, keys in rows(connection, sources, columns, order, after, most=None):
+        if not path.matches(json.loads(row[1])):
             continue
         found.append((row[0], keys))
         if len(found) == limit:

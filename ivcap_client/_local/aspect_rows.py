@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import times
 from .identity import ACCOUNT, POLICY_ASPECT, urn, uuid_of
@@ -19,9 +18,11 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AspectRow:
-    """One aspect as the index knows it.
+_written = json.JSONEncoder(allow_nan=False).encode
+
+
+class AspectRow(NamedTuple):  # a tuple, because an index is made of a great many of these
+    """One aspect as the index knows it, in the order of `COLUMNS`.
 
     Attributes:
         id: UUID.
@@ -55,7 +56,7 @@ def derived(
     id: str, entity: str, schema: str, content: Any, *, valid_from: int, valid_to: int | None, origin: str, policy: str
 ) -> AspectRow:
     """Build an aspect that the platform itself states."""
-    text = json.dumps(content, allow_nan=False)
+    text = _written(content)
     return AspectRow(
         id, entity, schema, text, "application/json", policy, ACCOUNT, ACCOUNT, None, None, valid_from, valid_to, origin
     )
@@ -65,26 +66,13 @@ def insert(connection: Connection, rows: Iterable[AspectRow], table: str = "aspe
     """Write rows, replacing those with the same id."""
     connection.executemany(
         f"INSERT OR REPLACE INTO {table}({COLUMNS}, head) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-        (
-            (
-                row.id,
-                row.entity,
-                row.schema,
-                row.content,
-                row.content_type,
-                row.policy,
-                row.account,
-                row.asserter,
-                row.retracter,
-                row.replaces,
-                row.valid_from,
-                row.valid_to,
-                row.origin,
-                head(row),
-            )
-            for row in rows
-        ),
+        map(with_head, rows),
     )
+
+
+def with_head(row: AspectRow) -> tuple[Any, ...]:
+    """The row as it stands in its table."""
+    return *row, head(row)
 
 
 def head(row: AspectRow) -> str:
@@ -129,14 +117,14 @@ def row_of(id: str, record: Record) -> AspectRow:
     if "content" not in record:
         raise ValueError("it has no 'content'")
     told = record.get("id")
-    if told is not None and uuid_of(str(told), "aspect") != id:
+    if told is not None and told != f"urn:ivcap:aspect:{id}" and uuid_of(str(told), "aspect") != id:
         raise ValueError(f"its 'id' is {told!r}, which is not the name of the file")
     replaced = record.get("replaces")
     return AspectRow(
         id=id,
         entity=record["entity"],
         schema=record["schema"],
-        content=json.dumps(record["content"], allow_nan=False),
+        content=_written(record["content"]),
         content_type=_text(record, "content_type", "application/json"),
         policy=_text(record, "policy", POLICY_ASPECT),
         account=_text(record, "account", ACCOUNT),

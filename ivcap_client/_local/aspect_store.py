@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._io.files import read_own
 from . import times
-from .aspect_rows import COLUMNS, AspectRow, derived, insert, record_of, row_of
+from .aspect_rows import COLUMNS, AspectRow, derived, insert, record_of, row_of, with_head
 from .identity import ACCOUNT, POLICY_ASPECT, new_uuid, urn, uuid_of
 from .index import Connection
 from .mirror import Mirror, Record
+from .table_rows import TableRow
 
 __all__ = ["COLUMNS", "AspectRow", "AspectStore", "NotUnique", "PlatformOwned", "derived", "insert", "row_of"]
 
@@ -89,7 +89,7 @@ class AspectStore:
             if before:
                 old = before[0]
                 # A clock that was set back must not make the new one older than what it replaces.
-                row = replace(row, replaces=old.id, valid_from=max(row.valid_from, old.valid_from + 1))
+                row = row._replace(replaces=old.id, valid_from=max(row.valid_from, old.valid_from + 1))
             try:
                 self.mirror.put(row.id, record_of(row), guard=lambda c, b=before: self._still(c, entity, schema, b))  # type: ignore[misc]
             except _Overtaken:
@@ -156,8 +156,7 @@ class AspectStore:
         """
         if not always and not self._store.present():
             return []
-        self.mirror.catch_up()
-        return self._store.index.read(work)
+        return self.mirror.read(work)
 
     # Rows, called by the mirror
 
@@ -170,7 +169,7 @@ class AspectStore:
         if successor is not None:
             at, by = successor
             ended = at if row.valid_to is None else min(row.valid_to, at)
-            row = replace(row, valid_to=ended, retracter=row.retracter or by)
+            row = row._replace(valid_to=ended, retracter=row.retracter or by)
         insert(connection, [row])
         if row.replaces:
             connection.execute(
@@ -190,15 +189,9 @@ class AspectStore:
             except (OSError, ValueError, KeyError, TypeError):
                 return  # not readable: the comparison of the directory reports it under its own name
 
-    def load(self, connection: Connection, records: Sequence[tuple[str, Record]]) -> Iterator[tuple[str, Exception]]:
-        """Write the rows of many records; replaced ones are not closed yet."""
-        rows = []
-        for id, record in records:
-            try:
-                rows.append(row_of(id, record))
-            except (ValueError, TypeError, KeyError) as problem:
-                yield id, problem
-        insert(connection, rows)
+    def rows(self, id: str, record: Record) -> list[TableRow]:
+        """The row of one record; what it replaces is not closed yet."""
+        return [("aspects", with_head(row_of(id, record)))]
 
     def loaded(self, connection: Connection) -> None:
         """Close what another record replaces, whatever its own file says."""

@@ -8,18 +8,23 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._core.messages import Request, Response
-from . import jsonpath, reach_rules, times
+from ..later import later
+from . import reach_rules, times
 from .asked import flag, header, json_body, listing, page, parameters, present, reply
 from .aspect_query import FIELDS, AspectQuery, find
 from .aspect_rows import AspectRow
 from .aspect_store import NotUnique, PlatformOwned
+from .catalogue import stated_by_services
 from .identity import ACCOUNT, urn
 from .index import Connection
 from .refusals import forbidden, invalid, missing, not_unique
 from .routes import route
 
 if TYPE_CHECKING:
+    from . import jsonpath
     from .platform import LocalPlatform
+else:
+    jsonpath = later("ivcap_client._local.jsonpath")
 
 MOST_NAME = 2048
 
@@ -42,13 +47,15 @@ def list_aspects(platform: LocalPlatform, request: Request) -> Response:
         content=flag(query, "include-content", False),
         only=None if platform.reach is None else reach_rules.visible_aspects(platform.reach),
     )
-    catalogue = platform.catalogue()
+    # Most lists cannot hold what a service's program states, and then nobody need know which services there are.
+    catalogue = platform.catalogue() if stated_by_services(entity, schema) else None
 
     def work(connection: Connection) -> list[tuple[str, tuple[Any, ...]]]:
-        return find(connection, wanted, catalogue.tables(connection), asked.after, asked.limit + 1)
+        tables = ("aspects",) if catalogue is None else catalogue.tables(connection)
+        return find(connection, wanted, tables, asked.after, asked.limit + 1)
 
     try:
-        found = platform.store.aspects.read(work, always=bool(catalogue.facts))
+        found = platform.store.aspects.read(work, always=catalogue is not None and bool(catalogue.facts))
     except jsonpath.BadPath as problem:
         raise invalid("content-path", str(problem), path) from problem
     more = found[asked.limit - 1][1] if len(found) > asked.limit else None

@@ -7,7 +7,6 @@ process, the end of the runner. The store lets the first one win; here the loser
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from .._core.messages import Source
 from . import failures, pending
 from .changes import Changes
 from .descriptions import BadDescription
@@ -121,7 +121,7 @@ class Dispatcher:
         """Keep an event a tool reported, and tell who follows the job."""
         schema = str(data.get("$schema", GENERIC_EVENT))
         if run.tool is not None:
-            data = json.loads(run.tool.discreet(json.dumps(data)))
+            data = run.tool.discretion.value(data)
         await self.disk(self._jobs.add_event, run.job, type="ivcap.job.event", schema=schema, data=data)
         self.changes.ring(run.job.id)
 
@@ -131,17 +131,17 @@ class Dispatcher:
         status: failures.Ended,
         *,
         content_type: str | None = None,
-        body: bytes | Inflow | None = None,
+        body: bytes | Source | None = None,
         message: str | None = None,
         stuck: bool = False,
     ) -> bool:
         """End a job; True if this was what ended it. `stuck`: its process may never let go of it."""
         store = partial(self._jobs.finish, run.job)
         if run.tool is not None:
-            message = None if message is None else run.tool.discreet(message)
-            if isinstance(body, bytes):
-                body = body.replace(run.tool.secret.encode(), b"***")
-        threads = self._streams if isinstance(body, Inflow) else self._threads
+            discretion = run.tool.discretion
+            message = None if message is None else discretion.text(message)
+            body = discretion.kept(body)
+        threads = self._threads if body is None or isinstance(body, bytes) else self._streams
         try:
             first = await self._in(threads, store, status=status, content_type=content_type, body=body, message=message)
         except ConnectionResetError as problem:

@@ -1,4 +1,4 @@
-"""Reading a whole directory of records into an index that is being made: many at a time, in an order disks like."""
+"""Reading a whole directory of records into an index that is being made: many at a time, in the order of the index."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from typing import Any
 from .._io.files import NO_LINK
 from .building import transaction
 from .index import Connection
-from .mirror import FILE, Mirror, Record, changed_at
+from .mirror import FILE, Mirror, changed_at
+from .table_rows import UNFIT, TableRow, put_rows
 
 BATCH = 2000
 """Records in one transaction: what an interruption costs at most."""
 
-READERS = 8
-"""Threads that read files. A disk that has to be waited for serves several at a time."""
+READERS = 4
+"""Threads that read files. A disk that has to be waited for serves several at a time; more of them would mostly wait
+for each other, since only one at a time can make rows of what it read."""
 
-_Read = tuple[str, int, int, "Record | Exception"]
+_READ = os.O_RDONLY | NO_LINK | getattr(os, "O_BINARY", 0)
+
+_Read = tuple[str, int, int, "list[TableRow] | Exception"]
+"""A record's UUID, its file's time and size, and what of it goes into the index."""
 
 
 def fill(mirror: Mirror, connection: Connection, done: Callable[[int], None]) -> None:
@@ -71,7 +76,10 @@ def fill(mirror: Mirror, connection: Connection, done: Callable[[int], None]) ->
 
 
 def _names(mirror: Mirror, known: set[str]) -> tuple[list[str], list[str]]:
-    """UUIDs of the records that are not known yet, in the order in which they lie on the disk; and other names."""
+    """UUIDs of the records that are not known yet, and other names.
+
+    In the order in which the index keeps them: in any other, each transaction would touch and write most of its pages.
+    """
     found, strange = [], []
     try:
         with os.scandir(mirror.directory) as entries:
@@ -81,11 +89,11 @@ def _names(mirror: Mirror, known: set[str]) -> tuple[list[str], list[str]]:
                     if entry.name.endswith(".json"):
                         strange.append(entry.name)
                 elif match[1] not in known:
-                    found.append((entry.inode(), match[1]))
+                    found.append(match[1])
     except FileNotFoundError:
         return [], []
     found.sort()
-    return [id for _, id in found], strange
+    return found, strange
 
 
 def _read(mirror: Mirror, ids: list[str]) -> list[_Read]:
@@ -93,7 +101,7 @@ def _read(mirror: Mirror, ids: list[str]) -> list[_Read]:
     base = f"{mirror.directory}{os.sep}"
     for id in ids:
         try:
-            handle = os.open(f"{base}{id}.json", os.O_RDONLY | NO_LINK | getattr(os, "O_BINARY", 0))
+            handle = os.open(f"{base}{id}.json", _READ)
         except FileNotFoundError:
             continue
         except OSError as problem:
@@ -104,23 +112,44 @@ def _read(mirror: Mirror, ids: list[str]) -> list[_Read]:
             data = os.read(handle, status.st_size + 1)
             while len(data) < status.st_size and (more := os.read(handle, status.st_size)):
                 data += more
-            record = json.loads(data)
+            # Text, because for bytes the encoding would be guessed first.
+            record = json.loads(data.decode() if data[:1] == b"{" else data)
             if not isinstance(record, dict):
                 raise ValueError("it holds no JSON object")
-        except (OSError, ValueError, RecursionError) as problem:
+            rows = mirror.rows.rows(id, record)
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as problem:
             found.append((id, status.st_mtime_ns, status.st_size, problem))
         else:
-            found.append((id, status.st_mtime_ns, status.st_size, record))
+            found.append((id, status.st_mtime_ns, status.st_size, rows))
         finally:
             os.close(handle)
     return found
 
 
 def _take(mirror: Mirror, connection: Connection, found: list[_Read]) -> None:
-    good = [(id, record) for id, _, _, record in found if isinstance(record, dict)]
-    bad = [(id, problem) for id, _, _, problem in found if isinstance(problem, Exception)]
-    for id, problem in (*bad, *mirror.rows.load(connection, good)):
-        mirror.problem(connection, id, mirror.path(id), str(problem) or type(problem).__name__)
-    connection.executemany(
-        "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", [(mirror.kind, id, at, size) for id, at, size, _ in found]
-    )
+    rows: list[TableRow] = []
+    for id, at, size, told in found:
+        rows.append(("files", (mirror.kind, id, at, size)))
+        if isinstance(told, Exception):
+            mirror.problem(connection, id, mirror.path(id), str(told) or type(told).__name__)
+        else:
+            rows += told
+    try:
+        put_rows(connection, rows)
+    except UNFIT:
+        _take_each(mirror, connection, found)
+
+
+def _take_each(mirror: Mirror, connection: Connection, found: list[_Read]) -> None:
+    """Take what can be taken where one record holds a value that no column takes."""
+    for id, at, size, told in found:
+        put_rows(connection, [("files", (mirror.kind, id, at, size))])
+        if isinstance(told, Exception):
+            continue
+        connection.execute("SAVEPOINT one")
+        try:
+            put_rows(connection, told)
+        except UNFIT as problem:
+            connection.execute("ROLLBACK TO one")
+            mirror.problem(connection, id, mirror.path(id), str(problem))
+        connection.execute("RELEASE one")

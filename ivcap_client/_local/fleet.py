@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import batch, descriptions, environments, specs, tools
+from . import batch, descriptions, environments, places, specs, tools
 from .limits import Limits
 from .specs import PYTHON, ServiceSpec
 from .tool_http import ToolUnreachable, exchange
@@ -162,15 +162,18 @@ class Fleet:
 
     async def _batch(self, spec: ServiceSpec, note: Note, offline: bool) -> Tool:
         """A process for one job of a batch service, not started yet; the service is described by now."""
-        tool = Tool(spec, tools.log_path(self.base_dir, spec), self.limits, await self._python(spec, note, offline))
+        tool = self._tool(spec, await self._python(spec, note, offline))
         tool.retired = True
         if await asyncio.to_thread(descriptions.cached, spec.digest) is None:
             await asyncio.to_thread(descriptions.keep, await batch.describe(tool, self.port))
         self.states[spec.urn] = ServiceState(spec, "ready")
         return tool
 
+    def _tool(self, spec: ServiceSpec, python: str | None) -> Tool:
+        return Tool(spec, tools.log_path(self.base_dir, spec), self.limits, python, home=places.mark(self.base_dir))
+
     def _new(self, spec: ServiceSpec, python: str | None) -> Tool:
-        tool = Tool(spec, tools.log_path(self.base_dir, spec), self.limits, python)
+        tool = self._tool(spec, python)
         self.by_secret[tool.secret] = tool
         return tool
 

@@ -2,7 +2,8 @@
 
 Run as `python -I guard.py LOG MOST COMMAND…`, standard library only. Its standard input is a pipe whose other end only
 the runner holds: whatever ends the runner closes it, and the child's process group is killed. SIGTERM and SIGINT are
-passed on. It ends with the child's exit code (128 + n for signal n). LOG `-` inherits the output instead.
+passed on. Lines of base64 on that pipe are what the log must not show. It ends with the child's exit code (128 + n for
+signal n). LOG `-` inherits the output instead.
 
 Beside LOG it keeps LOG.times, lines of `<microseconds since 1970> <offset>`: what was written from when on. By it the
 output of one job is found again (`job_output`).
@@ -10,7 +11,9 @@ output of one job is found again (`job_output`).
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +31,9 @@ KEPT = 1
 MARKED = 10_000
 """Microseconds between two marks of time at least."""
 _last_mark = 0
+
+_hidden = [os.environ.get("IVCAP_BASE_URL", "").partition("/s/")[2].encode()]
+"""What the log does not show: the end of the address a tool reports to is its credential; tools like to print it."""
 
 
 def command(log: str, most: int, words: list[str], *, memory: int = 0, files: int = 0) -> list[str]:
@@ -77,8 +83,10 @@ def main(arguments: list[str]) -> int:
             child.send_signal(signal.SIGTERM)
 
     def watch_runner() -> None:
-        while os.read(0, 4096):
-            continue
+        line = b""
+        while chunk := os.read(0, 4096):
+            *lines, line = (line + chunk).split(b"\n")
+            _hidden.extend(base64.b64decode(one) for one in lines)
         end_group()  # the main thread then ends what is not in the group
 
     signal.signal(signal.SIGTERM, pass_on)
@@ -165,26 +173,46 @@ def _pump(child: subprocess.Popen[bytes], log: str, most: int) -> None:
     assert child.stdout is not None
     handle = child.stdout.fileno()
     piece = max(1024, min(65536, most // 2))  # never more at once than a fresh log may hold
-    # The address a tool reports to ends with its credential, and tools like to print addresses.
-    hidden = os.environ.get("IVCAP_BASE_URL", "").partition("/s/")[2].encode()
     held = b""
     while chunk := os.read(handle, piece):
-        shown, held = _hide(held + chunk, hidden)
+        shown, held = hide(held + chunk, _hidden)
         if shown:
             _append(log, shown, most)
     if held:
-        _append(log, held, most)
+        _append(log, hide(held, _hidden, last=True)[0], most)
 
 
-def _hide(data: bytes, hidden: bytes) -> tuple[bytes, bytes]:
-    """The data without what is hidden, and its end where that may be the beginning of it."""
-    if not hidden:
+def hide(data: bytes, words: list[bytes], *, last: bool = False) -> tuple[bytes, bytes]:
+    """The data with `***` for each of the words, and its end where that may be the beginning of one.
+
+    Args:
+        data: What has come.
+        words: What is not shown.
+        last: Nothing follows, so no end is kept.
+    """
+    words = sorted(filter(None, words), key=len, reverse=True)
+    if not words:
         return data, b""
-    data = data.replace(hidden, b"***")
-    for size in range(min(len(hidden) - 1, len(data)), 0, -1):
-        if data.endswith(hidden[:size]):
-            return data[:-size], data[-size:]
-    return data, b""
+    any_word = re.compile(b"|".join(map(re.escape, words)))
+    if last:
+        return any_word.sub(b"***", data), b""
+    shown: list[bytes] = []
+    at = 0
+    while True:
+        rest = _beginning(data, at, words)
+        found = any_word.search(data, at)
+        if found is None or found.start() >= rest:  # it may be the beginning of a longer one
+            return b"".join([*shown, data[at:rest]]), data[rest:]
+        shown += [data[at : found.start()], b"***"]
+        at = found.end()
+
+
+def _beginning(data: bytes, at: int, words: list[bytes]) -> int:
+    """Where in the data, not before `at`, the longest end stands with which one of the words begins."""
+    for start in range(max(at, len(data) - len(words[0]) + 1), len(data)):
+        if any(len(word) > len(data) - start and word.startswith(data[start:]) for word in words):
+            return start
+    return len(data)
 
 
 def _append(log: str, chunk: bytes, most: int) -> None:

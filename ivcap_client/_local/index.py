@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import logging
 import os
@@ -10,7 +9,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
@@ -50,6 +49,7 @@ class Index:
             settle: Brings an index made earlier up to date; called within a transaction, once per opening.
         """
         self.path = path
+        self._file = str(path)
         self._fill, self._settle = fill, settle
         self._lock = threading.RLock()
         self._idle: list[Connection] = []
@@ -97,14 +97,12 @@ class Index:
 
     def _attempt(self, work: Callable[[Connection], T]) -> T:
         try:
-            with self._connection() as connection:
-                return work(connection)
+            return self._on_connection(work)
         except sqlite3.DatabaseError as problem:
             if not _broken(problem):
                 raise
             self._remake(problem)
-        with self._connection() as connection:
-            return work(connection)
+        return self._on_connection(work)
 
     def _open_spare(self, problem: Exception) -> None:
         with self._lock:
@@ -130,8 +128,7 @@ class Index:
                 self._spare.close()
                 self._spare = None
 
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[Connection]:
+    def _on_connection(self, work: Callable[[Connection], T]) -> T:
         with self._lock:
             identity = self._current()
             connection = self._idle.pop() if self._idle else None
@@ -139,8 +136,9 @@ class Index:
             connection = self._connect()
         healthy = False
         try:
-            yield connection
+            done = work(connection)
             healthy = True
+            return done
         except sqlite3.DatabaseError as problem:
             healthy = not _broken(problem)
             raise
@@ -164,11 +162,11 @@ class Index:
             self._abandoned.append(self._idle[:])
             self._idle.clear()
             self._identity, self._owner = None, os.getpid()
-        identity = _identity(self.path)
+        identity = _identity(self._file)
         if identity is None or identity != self._identity:
             _close(self._idle)
             self._open()
-            identity = self._identity = _identity(self.path)
+            identity = self._identity = _identity(self._file)
         if identity is None:
             raise FileNotFoundError(f"the index {self.path} vanished while it was being opened")
         return identity
@@ -248,9 +246,9 @@ def _broken(problem: sqlite3.DatabaseError) -> bool:
     return (code is not None and code & 0xFF in _BROKEN) or "no such table" in str(problem)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: str) -> tuple[int, int] | None:
     try:
-        found = path.stat()
+        found = os.stat(path)
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino

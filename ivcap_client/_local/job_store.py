@@ -6,29 +6,20 @@ import hashlib
 import json
 import re
 import secrets
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._core.messages import Source
 from .._io.files import read_own, write_temp
 from . import times
-from .aspect_rows import insert
 from .identity import SCHEMA_JOB_STATUS, new_uuid, urn, uuid_of
 from .index import Connection
-from .job_events import EventLog
-from .job_facts import facts
 from .job_record import EndStatus, LocalJob, of_record, record_of, status_data, tells
+from .job_records import JobRecords
 from .job_results import MOST_INLINE, stands_inline, suffix, whole_or_joined
-from .mirror import Mirror, Record, apply_each
 
 __all__ = ["JobStore", "KeyConflict", "LocalJob"]
-
-if TYPE_CHECKING:
-    from .store import Store
 
 UNTOLD = 5_000_000
 """Microseconds after the end of a job from which on a missing last event is added by whoever reads the events."""
@@ -47,15 +38,8 @@ class KeyConflict(Exception):
         self.job = job
 
 
-class JobStore:
-    """The jobs of one store: `.ivcap/jobs/<uuid>.json`, `.request`, `.result`, `.events`."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.directory = store.hidden / "jobs"
-        self.mirror = Mirror("job", self.directory, store.temp, lambda: store.index, self)
-        self._log = EventLog(self.directory, store)
-        self._changed = threading.Condition()
+class JobStore(JobRecords):
+    """The jobs of one store: what is asked, begins, happens and comes out (`.request`, `.events`, `.result`)."""
 
     def create(
         self,
@@ -87,8 +71,8 @@ class JobStore:
             OSError: It could not be written; nothing was changed.
         """
         digest = hashlib.sha256(service.encode() + b"\0" + body).hexdigest() if key is not None else None
-        if key is not None and (known := self._by_key(key, digest)):
-            return known, False
+        if key is not None and (known := self.by_key(key)):
+            return _same(known, digest), False
         id = new_uuid()
         job = LocalJob(
             id=id,
@@ -114,9 +98,9 @@ class JobStore:
                     if row:
                         raise _Known(of_record(json.loads(row[0])))
                 if request.exists():
-                    request.replace(self._path(id, "request"))
+                    request.replace(self.path(id, "request"))
                 # Also before the record: who sees the job sees its first event.
-                self._log.append(job, "ivcap.job.status", SCHEMA_JOB_STATUS, status_data(job))
+                self.log.append(job, "ivcap.job.status", SCHEMA_JOB_STATUS, status_data(job))
 
             try:
                 self.mirror.put(id, record_of(job), guard=check)
@@ -124,25 +108,8 @@ class JobStore:
                 return _same(found.job, digest), False
         finally:
             request.unlink(missing_ok=True)
-        self._notify()
+        self.notify()
         return job, True
-
-    def find(self, job: str) -> LocalJob | None:
-        """Return a job by URN or UUID, or `None`."""
-        id = uuid_of(job, "job")
-        if id is None or not self._store.present():
-            return None
-        self.mirror.recover()
-
-        def work(connection: Connection) -> str | None:
-            row = connection.execute("SELECT record FROM jobs WHERE id = ?", (id,)).fetchone()
-            return row[0] if row else None
-
-        text = self._store.index.read(work)
-        if text is None and self.mirror.path(id).exists():
-            self.mirror.catch_up()
-            text = self._store.index.read(work)
-        return None if text is None else of_record(json.loads(text))
 
     def request_body(self, job: LocalJob) -> bytes:
         """Return the request as it was sent.
@@ -150,7 +117,7 @@ class JobStore:
         Raises:
             FileNotFoundError: Somebody removed it.
         """
-        return read_own(self._path(job.id, "request"))
+        return read_own(self.path(job.id, "request"))
 
     def result_body(self, job: LocalJob) -> tuple[str, bytes] | None:
         """Return media type and bytes of the result, wherever it is kept; `None` if there is none."""
@@ -160,7 +127,7 @@ class JobStore:
             artifact = self._store.artifacts.find(job.result_urn)
             path = None if artifact is None else self._store.artifacts.data(artifact)
             return None if path is None else (job.result_content_type, path.read_bytes())
-        return job.result_content_type, read_own(self._path(job.id, "result"))
+        return job.result_content_type, read_own(self.path(job.id, "result"))
 
     def start(self, job: LocalJob) -> LocalJob:
         """Record, durably, that the job is about to run. A job that has ended stays as it is."""
@@ -170,7 +137,7 @@ class JobStore:
                 return None
             return replace(now, status="executing", started_at=times.rfc3339(self._store.now()))
 
-        return self._change(job.id, begin)[0]
+        return self.change(job.id, begin)[0]
 
     def finish(
         self,
@@ -219,9 +186,9 @@ class JobStore:
 
             def show() -> None:
                 if result is not None and result.exists():
-                    result.replace(self._path(job.id, "result"))
+                    result.replace(self.path(job.id, "result"))
 
-            return self._change(job.id, end, show)[1]
+            return self.change(job.id, end, show)[1]
         finally:
             if result is not None:
                 result.unlink(missing_ok=True)
@@ -231,138 +198,20 @@ class JobStore:
 
         A larger one than `job_events.MOST_EVENT` is cut, and says so.
         """
-        event = self._log.append(job, type, schema, data)
-        self._notify()
+        event = self.log.append(job, type, schema, data)
+        self.notify()
         return event
 
     def events(self, job: LocalJob, after: str | None = None) -> list[dict[str, Any]]:
         """Return the events after the one with SeqID `after`; all of them without."""
-        events = self._log.read(job.id, after)
+        events = self.log.read(job.id, after)
         if job.finished_at and not any(tells(event, job.status) for event in events):
             overdue = self._store.now() - times.parse(job.finished_at) > UNTOLD
-            if overdue and not any(tells(event, job.status) for event in self._log.read(job.id, None)):
+            if overdue and not any(tells(event, job.status) for event in self.log.read(job.id, None)):
                 # Whoever ended the job died before it could say so.
-                self._tell(job)
-                events = self._log.read(job.id, after)
+                self.tell(job)
+                events = self.log.read(job.id, after)
         return events
-
-    def unfinished(self) -> list[LocalJob]:
-        """Return all jobs that are scheduled or executing, oldest first."""
-        if not self._store.present():
-            return []
-        self.mirror.catch_up()
-        rows = self.read(
-            lambda c: c.execute("SELECT record FROM jobs WHERE finished_at IS NULL ORDER BY requested_at").fetchall()
-        )
-        return [of_record(json.loads(row[0])) for row in rows]
-
-    def wait(self, job: LocalJob, seconds: float) -> LocalJob:
-        """Wait until a job has ended, at most `seconds`, whichever process ends it; return it as it is then."""
-        until = time.monotonic() + seconds
-        pause = 0.005
-        while True:
-            now = self.find(job.id) or job
-            left = until - time.monotonic()
-            if now.ended or left <= 0:
-                return now
-            with self._changed:
-                # Another process cannot wake us, so we look again by ourselves.
-                self._changed.wait(min(pause, left))
-            pause = min(pause * 1.5, 0.1)
-
-    def read(self, work: Callable[[Connection], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
-        """Run a query over the rows; empty when there is no store yet."""
-        if not self._store.present():
-            return []
-        self.mirror.recover()
-        return self._store.index.read(work)
-
-    # Rows, called by the mirror
-
-    def apply(self, connection: Connection, id: str, record: Record) -> None:
-        """Replace the rows of one record: the job's own, and what the platform states about it."""
-        job = of_record(record)
-        if job.id != id:
-            raise ValueError(f"its 'id' is {job.id!r}, which is not the name of the file")
-        stated = facts(job, self._path(id, "result"))
-        connection.execute(
-            "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                id,
-                job.service,
-                job.name,
-                job.status,
-                job.order,
-                job.key,
-                times.parse(job.requested_at),
-                times.parse(job.started_at) if job.started_at else None,
-                times.parse(job.finished_at) if job.finished_at else None,
-                json.dumps(record),
-            ),
-        )
-        connection.execute("DELETE FROM aspects WHERE origin = ?", (f"job:{id}",))
-        insert(connection, stated)
-
-    def load(self, connection: Connection, records: Sequence[tuple[str, Record]]) -> Iterator[tuple[str, Exception]]:
-        """Write the rows of many records."""
-        return apply_each(self, connection, records)
-
-    def loaded(self, connection: Connection) -> None:
-        """No record says anything of another."""
-
-    def drop(self, connection: Connection, id: str) -> None:
-        """Remove the rows of a record that is gone."""
-        connection.execute("DELETE FROM jobs WHERE id = ?", (id,))
-        connection.execute("DELETE FROM aspects WHERE origin = ?", (f"job:{id}",))
-
-    def _path(self, id: str, end: str) -> Path:
-        return self.directory / f"{id}.{end}"
-
-    def _by_key(self, key: str, digest: str | None) -> LocalJob | None:
-        if not self._store.present():
-            return None
-        row = self._store.index.read(lambda c: c.execute("SELECT record FROM jobs WHERE key = ?", (key,)).fetchone())
-        return _same(of_record(json.loads(row[0])), digest) if row else None
-
-    def _change(
-        self,
-        id: str,
-        change: Callable[[LocalJob], LocalJob | None],
-        visible: Callable[[], None] | None = None,
-    ) -> tuple[LocalJob, bool]:
-        """Rewrite a record from what it says now; started over when another process was faster.
-
-        Args:
-            id: UUID.
-            change: Returns the new record, or `None` to leave it.
-            visible: Runs when nobody else can write any more, right before the record changes.
-        """
-        while True:
-            now = self.find(id)
-            if now is None:
-                raise KeyError(f"there is no job {id}")
-            changed = change(now)
-            if changed is None:
-                return now, False
-
-            def check(connection: Connection, now: LocalJob = now) -> None:
-                row = connection.execute("SELECT record FROM jobs WHERE id = ?", (id,)).fetchone()
-                if row is None or of_record(json.loads(row[0])) != now:
-                    raise _Overtaken
-                if visible:
-                    visible()
-
-            try:
-                self.mirror.put(id, record_of(changed), guard=check)
-            except _Overtaken:
-                continue
-            # After the record, so that who sees the last event finds the job ended.
-            self._tell(changed)
-            self._notify()
-            return changed, True
-
-    def _tell(self, job: LocalJob) -> None:
-        self._log.append(job, "ivcap.job.status", SCHEMA_JOB_STATUS, status_data(job))
 
     def _products(self, job: str) -> tuple[str, ...]:
         return self._store.artifacts.made_by(job)
@@ -380,14 +229,6 @@ class JobStore:
             return write_temp(self._store.temp, head), None
         name = job.name + suffix(kind)
         return None, self._store.artifacts.add(head, name=name, mime_type=kind, job=job.urn).urn
-
-    def _notify(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
-
-
-class _Overtaken(Exception):
-    """Somebody else changed the record between our look and our write."""
 
 
 class _Known(Exception):

@@ -8,13 +8,14 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from .._io.files import read_own, sync_directory, write_temp
 from .index import BUSY, Connection, Index
+from .table_rows import UNFIT, TableRow
 
 T = TypeVar("T")
 Record = dict[str, Any]
@@ -52,15 +53,17 @@ class Rows(Protocol):
     def drop(self, connection: Connection, id: str) -> None:
         """Remove the rows of a record whose file is gone."""
 
-    def load(self, connection: Connection, records: Sequence[tuple[str, Record]]) -> Iterator[tuple[str, Exception]]:
-        """Write the rows of many records into an index that is being made; what one says of another is left out.
+    def rows(self, id: str, record: Record) -> list[TableRow]:
+        """The rows of one record, for an index that is being made; what it says of another one is left out.
 
-        Yields:
-            The records that cannot be one, each with the reason.
+        Called by several threads at once.
+
+        Raises:
+            ValueError, TypeError, KeyError: The record cannot be one.
         """
 
     def loaded(self, connection: Connection) -> None:
-        """All are loaded: do what `load` left out."""
+        """All rows are there: do what `rows` left out."""
 
 
 class Mirror:
@@ -72,6 +75,7 @@ class Mirror:
 
     def __init__(self, kind: str, directory: Path, temp: Path, index: Callable[[], Index], rows: Rows) -> None:
         self.kind, self.directory, self._temp, self._index, self.rows = kind, directory, temp, index, rows
+        self._folder = str(directory)  # as text, since every list looks at it
 
     def path(self, id: str) -> Path:
         """Return where the record lives."""
@@ -192,6 +196,21 @@ class Mirror:
         ).fetchone()
         return bool(known != (found.st_mtime_ns, found.st_size))
 
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run a query over rows that are as the directory is now: `catch_up` and a read in one look at the index."""
+        index = self._index()
+        found: list[T] = []
+
+        def look(connection: Connection) -> None:
+            if not self._stale(connection):
+                found.append(work(connection))
+
+        index.read(look)
+        if found:
+            return found[0]
+        index.refresh(self._refresh)
+        return index.read(work)
+
     def catch_up(self) -> None:
         """Look at the directory's time stamp and read what changed by other hands, if anything did."""
         index = self._index()
@@ -216,7 +235,7 @@ class Mirror:
 
     def _stale(self, connection: Connection) -> bool:
         row = connection.execute("SELECT mtime, noted FROM folders WHERE kind = ?", (self.kind,)).fetchone()
-        mtime = changed_at(self.directory)
+        mtime = changed_at(self._folder)
         return row is None or row[0] != mtime or _doubtful(row[0], row[1])
 
     def _refresh(self, connection: Connection) -> None:
@@ -288,7 +307,7 @@ class Mirror:
             connection.execute("DELETE FROM problems WHERE kind = ? AND id = ?", (self.kind, id))
         except FileNotFoundError:
             return
-        except (ValueError, TypeError, KeyError, OSError, RecursionError) as problem:
+        except (ValueError, TypeError, KeyError, OSError, RecursionError, *UNFIT) as problem:
             self.rows.drop(connection, id)
             self.problem(connection, id, path, str(problem) or type(problem).__name__)
         connection.execute(
@@ -301,20 +320,9 @@ class Mirror:
         connection.execute("INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?)", (self.kind, id, str(path), message))
 
 
-def apply_each(
-    rows: Rows, connection: Connection, records: Sequence[tuple[str, Record]]
-) -> Iterator[tuple[str, Exception]]:
-    """`Rows.load` for records that say nothing of each other."""
-    for id, record in records:
-        try:
-            rows.apply(connection, id, record)
-        except (ValueError, TypeError, KeyError) as problem:
-            yield id, problem
-
-
-def changed_at(directory: Path) -> int:
+def changed_at(directory: Path | str) -> int:
     try:
-        return directory.stat().st_mtime_ns
+        return os.stat(directory).st_mtime_ns
     except FileNotFoundError:
         return 0
 

@@ -141,6 +141,7 @@ class Sidecar:
                 id=as_urn("secret", name),
             )
         else:
+            await tool.confide(found.value)
             told_of = {"secret-name": name, "secret-value": found.value, "expiry-time": found.expires}
             await send_json(exchange, 200, told_of)
 

@@ -10,6 +10,7 @@ Clock = Callable[[], int]
 """Tells the time in microseconds since 1970."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PLAIN_EPOCH = datetime(1970, 1, 1)  # a zone would only be written to be cut off again
 
 
 def now() -> int:
@@ -19,7 +20,7 @@ def now() -> int:
 
 def rfc3339(moment: int) -> str:
     """Write a moment as `2025-11-04T10:22:31.123456Z`, always with six digits, so that text sorts as time does."""
-    return (_EPOCH + timedelta(microseconds=moment)).isoformat(timespec="microseconds")[:-6] + "Z"
+    return (_PLAIN_EPOCH + timedelta(0, 0, moment)).isoformat("T", "microseconds") + "Z"
 
 
 def parse(text: str) -> int:

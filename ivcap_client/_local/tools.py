@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import os
 import secrets
 import shutil
@@ -13,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import guard, tool_log
+from . import guard, orphans, tool_log
+from .discretion import Discretion
 from .limits import Limits
 from .reach import Reach
 from .specs import PYTHON, ServiceSpec, slug
@@ -52,6 +55,8 @@ class Tool:
         ended: Set when the process is gone.
         reportable: UUIDs of all jobs it was ever given.
         reach: What it may touch.
+        discretion: What it was told in confidence.
+        home: Mark of the base directory it runs for.
         stuck: A job of it was given up, so its threads may hang and asking it to end is no use.
     """
 
@@ -59,12 +64,14 @@ class Tool:
     log: Path
     limits: Limits
     python: str | None = None
+    home: str = ""
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     jobs: set[str] = field(default_factory=set)
     reportable: set[str] = field(default_factory=set)
     retired: bool = False
     stuck: bool = False
     reach: Reach = field(init=False)
+    discretion: Discretion = field(init=False)
     port: int = 0
     process: asyncio.subprocess.Process | None = None
     _began: int = field(default=0, init=False)  # bytes of the log when its process was started
@@ -77,6 +84,7 @@ class Tool:
 
     def __post_init__(self) -> None:
         self.reach = Reach(self.spec.urn)
+        self.discretion = Discretion(self.secret)
 
     async def start(self, gateway_port: int, on_end: Callable[[Tool], None]) -> None:
         """Start the process and wait until it is healthy.
@@ -139,6 +147,7 @@ class Tool:
         kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
         base = f"http://127.0.0.1:{gateway_port}/s/{self.secret}"
         return kept | {
+            orphans.VARIABLE: self.mark,
             "IVCAP_BASE_URL": base,
             "SECRETMGR_PROXY": base,
             "NO_PROXY": "127.0.0.1,localhost",
@@ -151,13 +160,23 @@ class Tool:
             **self.spec.env,
         }
 
-    def discreet(self, text: str) -> str:
-        """A text without the address this process reports to, which is as good as a password while it runs."""
-        return text.replace(self.secret, "***")
+    @property
+    def mark(self) -> str:
+        """What everything it starts carries in its environment."""
+        return f"{self.home}.{hashlib.sha256(self.secret.encode()).hexdigest()[:16]}"
+
+    async def confide(self, secret: str) -> None:
+        """It is about to be told a secret: from now on nothing that is kept shows it."""
+        words = self.discretion.add(secret)
+        if words and self.process is not None and self.process.stdin is not None:
+            self.process.stdin.write(b"".join(base64.b64encode(word) + b"\n" for word in words))
+            await self.process.stdin.drain()
 
     async def _watch(self, on_end: Callable[[Tool], None]) -> None:
         assert self.process is not None
         self.exit_code = await self.process.wait()
+        if self.exit_code < 0:  # the guard itself was killed, so nobody has ended what the tool had started
+            await asyncio.to_thread(orphans.sweep, self.mark)
         self.ended.set()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)

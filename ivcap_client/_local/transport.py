@@ -5,21 +5,20 @@ from __future__ import annotations
 import errno
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from ivcap_client._core.job_output import JobOutput
 from ivcap_client._core.messages import BlockingBody, Body, Request, Response
 from ivcap_client.exception import ConfigError, NotConnected, ServerError
 
 from .identity import uuid_of
 
 if TYPE_CHECKING:
+    from ivcap_client._core.job_output import JobOutput
     from ivcap_client._io.http import HttpTransport
 
     from .launch import Runner
@@ -120,12 +119,16 @@ class LocalTransport:
         return [{"service": one.urn, "name": one.name, **_state(told.get(one.urn, known))} for one in waiting]
 
     def send(self, request: Request) -> Response:
-        with _reached(request):
+        try:
             return self.platform.handle(request)
+        except RuntimeError as error:
+            raise _unreached(request, error) from None
 
     def open(self, request: Request) -> BlockingBody:
-        with _reached(request):
+        try:
             return self.platform.open(request)
+        except RuntimeError as error:
+            raise _unreached(request, error) from None
 
     async def send_async(self, request: Request) -> Response:
         reply: Response = await _in_thread(self.send, request)
@@ -197,17 +200,13 @@ def _specs(services: Iterable[str]) -> list[ServiceSpec]:
     return found
 
 
-@contextmanager
-def _reached(request: Request) -> Iterator[None]:
+def _unreached(request: Request, error: RuntimeError) -> Exception:
     """Say of a runner that cannot be had what is said of a platform that cannot be reached."""
-    try:
-        yield
-    except RuntimeError as error:
-        from . import launch
+    from . import launch
 
-        if not isinstance(error, launch.RunnerUnavailable):
-            raise
-        raise NotConnected(f"could not {request.what}: {error}") from None
+    if not isinstance(error, launch.RunnerUnavailable):
+        return error
+    return NotConnected(f"could not {request.what}: {error}")
 
 
 def _state(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,8 @@ def test_each_choice_of_an_option_is_named(name: str) -> None:
 
 def test_every_variable_that_is_read_is_documented() -> None:
     read = {name for source in SOURCES for name in re.findall(r'"(IVCAP_[A-Z_]+[A-Z])"', source)}
-    for_tools = {"IVCAP_ACCOUNT_ID", "IVCAP_PROXY_URL", "IVCAP_SERVICE_ID"}  # what tools are given, or must not see
+    # What tools are given, or must not see.
+    for_tools = {"IVCAP_ACCOUNT_ID", "IVCAP_PROXY_URL", "IVCAP_SERVICE_ID", "IVCAP_TOOL_OF"}
     assert set(re.findall(r"^\| `(IVCAP_[A-Z_]+)` \|", CLI, re.MULTILINE)) == read - for_tools
 
 

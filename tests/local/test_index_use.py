@@ -213,3 +213,50 @@ def test_an_index_that_is_there_is_opened_without_a_look_at_each_file(
     third = Store(tmp_path)
     assert len(_known(third)) == 30
     third.close()
+
+
+def test_rows_are_written_many_at_a_time_when_an_index_is_made(tmp_path: Path) -> None:
+    _files(tmp_path, 400)
+    store = Store(tmp_path)
+    said: list[str] = []
+    real = store._fill
+
+    def traced(connection: sqlite3.Connection, progress: building.Progress) -> None:
+        connection.set_trace_callback(said.append)
+        real(connection, progress)
+        connection.set_trace_callback(None)
+
+    store._fill = traced  # type: ignore[method-assign]
+    assert len(_known(store)) == 400
+    # 400 records, each a row of its own table and one of the files that are known.
+    assert sum(text.startswith("INSERT OR REPLACE INTO aspects") for text in said) == 2
+    assert sum(text.startswith("INSERT OR REPLACE INTO files") for text in said) == 2
+    store.close()
+
+
+def test_a_record_with_a_value_that_no_column_takes_is_skipped_and_named_and_no_other(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    jobs = [
+        store.jobs.create(service="urn:ivcap:service:x", service_name="x", body=b"{}", content_type="application/json")[
+            0
+        ]
+        for _ in range(3)
+    ]
+    path = store.jobs.mirror.path(jobs[1].id)
+    told = path.read_text()
+    store.close()
+    path.write_text(told.replace('"urn:ivcap:service:x"', "null"))
+    (tmp_path / ".ivcap" / "index.sqlite").unlink()
+    again = Store(tmp_path)
+    assert again.jobs.find(jobs[0].id) == jobs[0]
+    assert again.jobs.find(jobs[1].id) is None
+    assert again.jobs.find(jobs[2].id) == jobs[2]
+    (problem,) = again.problems
+    assert str(path) in problem
+    # Once it is whole again, it is taken up.
+    temp = path.with_suffix(".new")
+    temp.write_text(told)
+    temp.replace(path)
+    assert jobs[1] in again.jobs.unfinished()
+    assert again.problems == []
+    again.close()

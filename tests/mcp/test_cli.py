@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -18,38 +16,32 @@ from ivcap_client import __version__
 from ivcap_client.platform import stop_platform
 from ivcap_mcp import examples
 from ivcap_mcp.cli.bar import Bar
-from ivcap_mcp.cli.main import COMMANDS
+from ivcap_mcp.cli.main import COMMANDS, run
+from tests.mcp.commands import ivcap_mcp
 
 REHEARSAL = str(examples.path("rehearsal.py"))
 RUN = '{"service": "urn:ivcap:service:00000000-0000-0000-0000-000000000001", "input": {}}'
 
 
-def ivcap_mcp(*arguments: str, given: str | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+def as_process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command as users start it; most tests run it in their own process."""
     return subprocess.run(
         [sys.executable, "-m", "ivcap_mcp", *arguments],
-        input=given or "",
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         encoding="utf-8",
         timeout=110,
-        env={**os.environ, **env},
     )
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    where = tmp_path_factory.mktemp("cli") / "store"
-    yield where
-    stop_platform(where, force=True)
-
-
 @pytest.fixture
-def target(store: Path) -> list[str]:
-    return ["--local-dir", str(store), "--service", REHEARSAL]
+def target(base: Path) -> list[str]:
+    return ["--local-dir", str(base), "--service", REHEARSAL]
 
 
 def test_the_version_is_printed() -> None:
-    ran = ivcap_mcp("--version")
+    ran = as_process("--version")
     assert (ran.returncode, ran.stdout) == (0, f"ivcap-mcp {__version__}\n")
 
 
@@ -73,7 +65,7 @@ def test_tools_lists_what_a_client_would_see(target: list[str]) -> None:
 
 
 def test_a_call_shows_progress_as_plain_lines_and_prints_the_result(target: list[str]) -> None:
-    ran = ivcap_mcp("call", "rehearsal", "--arg", "steps=2", "--arg", "seconds=1", "--arg", "say=text", *target)
+    ran = as_process("call", "rehearsal", "--arg", "steps=2", "--arg", "seconds=1", "--arg", "say=text", *target)
     assert ran.returncode == 0, ran.stderr
     assert "Part 1 of 2 done" in ran.stderr
     assert "\x1b" not in ran.stderr
@@ -205,6 +197,33 @@ def test_services_are_added_listed_and_removed(tmp_path: Path) -> None:
     again = ivcap_mcp("services", "remove", "mine", *where)
     assert again.returncode == 1
     assert "was not there" in again.stdout
+
+
+def test_what_stands_in_a_directory_is_listed_and_only_run_where_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    services = tmp_path / "store" / "services"
+    services.mkdir(parents=True)
+    (services / "fine.toml").write_text('command = ["sh", "x.sh"]\n')
+    (services / "slip.toml").write_text("comand = 1\n")
+    monkeypatch.setenv("IVCAP_LOCAL_DIR", str(tmp_path / "store"))
+    assert run(["services", "list"]) == 0
+    told = capsys.readouterr().out
+    assert "fine  urn:ivcap:service:" in told
+    assert "does not run: nobody said so" in told
+    assert f"does not run: {services / 'slip.toml'}: unknown key 'comand'" in told
+    assert run(["services", "list", "--local-dir", str(tmp_path / "store")]) == 0
+    assert "nobody said so" not in capsys.readouterr().out
+
+
+def test_a_reader_who_has_seen_enough_is_no_failure_of_ours(target: list[str]) -> None:
+    words = [sys.executable, "-m", "ivcap_mcp", "tools", *target]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()  # as `head` does
+        assert process.stderr.read() == ""
+        assert process.wait(110) == 1
 
 
 def test_a_service_s_own_tool_is_not_waited_for_either(target: list[str]) -> None:

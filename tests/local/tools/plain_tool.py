@@ -1,7 +1,7 @@
 """A tool that speaks the service contract with the standard library only: an outside party that starts in no time.
 
 What a job does is in its request: `{"do": "echo" | "sleep" | "die" | "hang" | "none" | "large" | "value" | "boom" |
-"events" | "environment" | "ask" | "asks", …}`.
+"events" | "environment" | "ask" | "asks" | "leave" | "slip", …}`.
 PLAIN_TOOL in the environment spoils the start: `exit`, `deaf`; or makes it `two` tools.
 """
 
@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -58,6 +59,20 @@ def work(job: str, asked: dict[str, Any]) -> tuple[int, str, bytes]:
         return error(500, "application/json", inline.encode(), "boom", "RuntimeError")
     elif what == "environment":
         return 200, "application/json", json.dumps({"pid": os.getpid(), **os.environ}).encode()
+    elif what == "leave":  # a process in a session of its own, whose parent is gone
+        waits = (
+            "import os, time; os.fork() and os._exit(0); os.setsid(); print(os.getpid(), flush=True); time.sleep(3600)"
+        )
+        left = subprocess.Popen([sys.executable, "-c", waits], stdout=subprocess.PIPE, text=True)
+        assert left.stdout is not None
+        return 200, "application/json", json.dumps({"pid": os.getpid(), "left": int(left.stdout.readline())}).encode()
+    elif what == "slip":  # tells everybody what it was told in confidence
+        told = json.loads(call("GET", "/1/secret?secret-name=key", Ivcap_Job_Id=job)[1])["secret-value"]
+        print(told, flush=True)
+        call("POST", f"/events/{job}", json.dumps({"$schema": "urn:x", "name": told}).encode())
+        if asked.get("fail"):
+            return error(500, "text/plain", told.encode(), told, "RuntimeError")
+        return 200, "application/json", json.dumps(["x" * 65_533 + told] * asked.get("times", 1)).encode()
     elif what == "ask":
         status, body = call(asked["method"], asked["path"], json.dumps(asked.get("body")).encode())
         return 200, "application/json", json.dumps({"status": status, "body": body.decode("utf-8", "replace")}).encode()
