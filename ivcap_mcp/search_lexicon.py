@@ -75,6 +75,10 @@ class Lexicon:
         """What a description speaks of."""
         return list(self._scan(stems, self._told))
 
+    def means(self, stem: str) -> dict[int, float]:
+        """What a word means in a query by itself."""
+        return self._asked.get((stem,), {})
+
     def _scan(self, stems: Sequence[str], table: dict[tuple[str, ...], dict[int, float]]) -> Iterator[Found]:
         for start, first in enumerate(stems):
             for length in range(min(self._longest.get(first, 0), len(stems) - start), 0, -1):

@@ -1,0 +1,47 @@
+"""What a text is about, among the things that people of science do: `search_topics.txt`.
+
+A question and a description rarely have words in common, but each has some in common with the line of its topic, which
+has the field's words and everybody's.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from .search_terms import Document, Terms
+
+MOST: Final = 15
+"""How many topics a text has at most."""
+SHARP: Final = 3
+"""Power of how well a topic fits: the better ones count much more."""
+
+
+class Topics:
+    """Topics by their words.
+
+    Args:
+        text: A topic a line, `the field's words: other people's words`; `#` begins a comment.
+    """
+
+    def __init__(self, text: str) -> None:
+        lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        parted = [line.partition(":") for line in lines]
+        # The field's words stand in for a description's, the others for its parameters': both count, neither is a name.
+        self._terms = Terms([Document(str(at), "", asked, told) for at, (told, _, asked) in enumerate(parted)])
+
+    def of(self, text: str) -> dict[int, float]:
+        """The topics of a text with their shares: a vector of length 1, empty if it has none."""
+        found = self._terms.found(text).scores
+        best = sorted(found.items(), key=lambda one: (-one[1], one[0]))[:MOST]
+        shares = {topic: (score / best[0][1]) ** SHARP for topic, score in best if score > 0}
+        length = math.sqrt(sum(share * share for share in shares.values()))
+        return {topic: share / length for topic, share in shares.items()}
+
+
+@cache
+def topics() -> Topics:
+    """The package's own."""
+    return Topics(files("ivcap_mcp").joinpath("search_topics.txt").read_text(encoding="utf-8"))
