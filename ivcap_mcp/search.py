@@ -35,7 +35,7 @@ class Index:
         self._terms = Terms(documents)
         self._by_topic: defaultdict[int, dict[int, float]] = defaultdict(dict)
         for place, document in enumerate(documents):
-            for topic, share in topics().of(f"{document.name} {document.description}").items():
+            for topic, share in topics().of(f"{document.name} {document.description}", guess=False).items():
                 self._by_topic[topic][place] = share
 
     def search(self, query: str) -> tuple[list[tuple[str, float]], float]:
@@ -61,7 +61,7 @@ class Index:
 
     def _about(self, query: str) -> dict[int, float]:
         alike: defaultdict[int, float] = defaultdict(float)
-        for topic, share in topics().of(query).items():
+        for topic, share in topics().of(query, guess=True).items():
             for place, there in self._by_topic.get(topic, {}).items():
                 alike[place] += share * there
         return {place: how for place, how in alike.items() if how >= AKIN}

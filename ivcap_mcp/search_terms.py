@@ -118,11 +118,16 @@ class Terms:
         )
         return [(key, -score) for score, _, key in ranked if score < 0]
 
-    def found(self, query: str) -> Scores:
-        """What a query finds."""
+    def found(self, query: str, *, guess: bool = True) -> Scores:
+        """What a query finds.
+
+        Args:
+            query: Its words.
+            guess: Whether to look for neighbours and for what looks alike: not worth its time for a whole description.
+        """
         scores: defaultdict[int, float] = defaultdict(float)
         evidence: defaultdict[int, float] = defaultdict(float)
-        for found in self._found_by(query):
+        for found in self._found_by(query, guess):
             for place, score in found.items():
                 scores[place] += score**BREADTH
                 evidence[place] += score / self._most
@@ -132,7 +137,7 @@ class Terms:
         holding = len(self._found.get(term, ()))
         return float(math.log(1 + (self._size - holding + 0.5) / (holding + 0.5)) ** FLATTENED)
 
-    def _found_by(self, query: str) -> Iterator[dict[int, float]]:
+    def _found_by(self, query: str, guess: bool) -> Iterator[dict[int, float]]:
         """What each word and each term of a query finds: document → score."""
         stems = words(query)[:MOST_WORDS]
         known = lexicon()
@@ -150,15 +155,15 @@ class Terms:
         for key, concepts in meant.items():
             if len(key) == 1 and key[0] in known.silent:
                 continue
-            yield self._of(key, concepts, 1.0 if len(key) > 1 or key[0] in alone else PART)
+            yield self._of(key, concepts, 1.0 if len(key) > 1 or key[0] in alone else PART, guess)
 
-    def _of(self, key: tuple[str, ...], concepts: dict[int, float], share: float) -> dict[int, float]:
+    def _of(self, key: tuple[str, ...], concepts: dict[int, float], share: float, guess: bool) -> dict[int, float]:
         stem = key[0] if len(key) == 1 else ""
         ways: list[tuple[float, dict[int, float]]] = []
-        neighbours = near(stem) if stem else ()
+        neighbours = near(stem) if stem and guess else ()
         if stem in self._found:
             ways.append((self._rarity(stem), self._found[stem]))
-        elif stem:
+        elif stem and guess:
             ways.extend((weight * (GUESSED if neighbours else 1.0), places) for weight, places in self._alike(stem))
         ways.extend(self._meant(concepts, MEANT))
         how = NEAR * (NEAREST_KNOWN if any(concept in self._found for concept in concepts) else 1.0)

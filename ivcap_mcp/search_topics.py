@@ -28,13 +28,16 @@ class Topics:
 
     def __init__(self, text: str) -> None:
         lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-        parted = [line.partition(":") for line in lines]
-        # The field's words stand in for a description's, the others for its parameters': both count, neither is a name.
-        self._terms = Terms([Document(str(at), "", asked, told) for at, (told, _, asked) in enumerate(parted)])
+        self._terms = Terms([Document(str(at), "", "", line) for at, line in enumerate(lines)])
 
-    def of(self, text: str) -> dict[int, float]:
-        """The topics of a text with their shares: a vector of length 1, empty if it has none."""
-        found = self._terms.found(text).scores
+    def of(self, text: str, *, guess: bool) -> dict[int, float]:
+        """The topics of a text with their shares: a vector of length 1, empty if it has none.
+
+        Args:
+            text: A question, or a name with its description.
+            guess: Whether its words may stand for their neighbours.
+        """
+        found = self._terms.found(text, guess=guess).scores
         best = sorted(found.items(), key=lambda one: (-one[1], one[0]))[:MOST]
         shares = {topic: (score / best[0][1]) ** SHARP for topic, score in best if score > 0}
         length = math.sqrt(sum(share * share for share in shares.values()))
