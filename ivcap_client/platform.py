@@ -117,10 +117,9 @@ def inspect_service(
     from ivcap_client._local import inspection, specs
 
     try:
-        seen = inspection.inspect(service, offline=offline, say=say or (lambda line: None))
+        return inspection.inspect(service, offline=offline, say=say or (lambda line: None))
     except specs.BadSpec as error:
         raise ConfigError(str(error)) from None
-    return InspectedService(**{name: getattr(seen, name) for name in InspectedService.__dataclass_fields__})
 
 
 def serve_platform(

@@ -39,7 +39,32 @@ class _Origin:
     name: str
 
 
-class RequestModel(BaseModel):
+class _OfSchema(BaseModel):
+    """What all models of schemas share: they are checked against the schema as a whole, and pickle by it."""
+
+    __origin__: ClassVar[_Origin]
+
+    if TYPE_CHECKING:  # its fields are known only when the schema is
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _fits(cls, value: Any, handler: Callable[[Any], Self]) -> Self:
+        made = handler(value)
+        _check(cls, made)
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (*_place(type(self)), _sent(self, "python"))
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **named: Any) -> dict[str, Any]:
+        """The service's own schema, as it was given; of a part of a request, what pydantic says of the class."""
+        return _schema(cls) or super().model_json_schema(*args, **named)
+
+
+class RequestModel(_OfSchema):
     """A request of a service, or a part of one. Fields are named as the schema names them, or close to it.
 
     Both the schema's names and the Python names are accepted. Unknown ones are kept where the schema allows them.
@@ -54,19 +79,10 @@ class RequestModel(BaseModel):
         protected_namespaces=(),
         ser_json_inf_nan="constants",
     )
-    __origin__: ClassVar[_Origin]
 
-    if TYPE_CHECKING:  # its fields are known only when the schema is
+    if TYPE_CHECKING:  # type checkers make one of the fields they see, which are none
 
         def __init__(self, /, *given: Any, **named: Any) -> None: ...
-        def __getattr__(self, name: str) -> Any: ...
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _fits(cls, value: Any, handler: Callable[[Any], Self]) -> Self:
-        made = handler(value)
-        _check(cls, made)
-        return made
 
     def __setattr__(self, name: str, value: Any) -> None:
         tried = type(self).model_validate({**self._given(), name: value})
@@ -86,40 +102,15 @@ class RequestModel(BaseModel):
     def _given(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.model_fields_set}
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (*_place(type(self)), _sent(self, "python"))
 
-    @classmethod
-    def model_json_schema(cls, *args: Any, **named: Any) -> dict[str, Any]:
-        """The service's own schema, as it was given; of a part of a request, what pydantic says of the class."""
-        return _schema(cls) or super().model_json_schema(*args, **named)
-
-
-class RequestRoot(RootModel[Any]):
+class RequestRoot(RootModel[Any], _OfSchema):
     """A request that is not one object with named properties: a list, a choice, plain text. Its value is `root`."""
 
     model_config = ConfigDict(strict=True, ser_json_inf_nan="constants")
-    __origin__: ClassVar[_Origin]
 
-    if TYPE_CHECKING:  # its fields are known only when the schema is
+    if TYPE_CHECKING:  # type checkers make one of the fields they see, which are none
 
         def __init__(self, /, *given: Any, **named: Any) -> None: ...
-        def __getattr__(self, name: str) -> Any: ...
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _fits(cls, value: Any, handler: Callable[[Any], Self]) -> Self:
-        made = handler(value)
-        _check(cls, made)
-        return made
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (*_place(type(self)), _sent(self, "python"))
-
-    @classmethod
-    def model_json_schema(cls, *args: Any, **named: Any) -> dict[str, Any]:
-        """The service's own schema, as it was given."""
-        return _schema(cls) or super().model_json_schema(*args, **named)
 
 
 def model_from_schema(schema: Mapping[str, Any], name: str = "Request") -> type[RequestModel | RequestRoot]:

@@ -6,18 +6,16 @@ says: a file that is not what it should be is ignored.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
 from ivcap_client import IVCAP, Aspect
 from ivcap_client.aspect import AspectRecord
+from ivcap_mcp.drafts import in_place_of
 
 log = logging.getLogger("ivcap_mcp.catalog")
 
@@ -71,15 +69,8 @@ class CatalogCache:
         ]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".catalog-")  # mode 0600
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump({"format": FORMAT, "aspects": items}, file)
-                os.replace(name, self.path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(name)
-                raise
+            with in_place_of(self.path) as file:
+                file.write(json.dumps({"format": FORMAT, "aspects": items}).encode())
         except OSError as error:
             log.info("the catalogue is not kept: %s", error)
 

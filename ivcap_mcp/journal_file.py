@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -13,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from ivcap_mcp.drafts import in_place_of, on_disk
 
 log = logging.getLogger("ivcap_mcp.submissions")
 
@@ -118,7 +119,6 @@ class JournalFile:
             file = os.open(self.path, os.O_RDONLY)
         except FileNotFoundError:
             return False
-        new = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}")
         try:
             try:
                 _flock(file, ALONE | IF_FREE)
@@ -129,16 +129,12 @@ class JournalFile:
             lines = list(_values(self.path.read_bytes().split(b"\n"), self.path))
             head = {"journal": uuid.uuid4().hex}
             text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in (head, *kept(lines)))
-            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            with in_place_of(self.path) as out:
                 out.write(text.encode())
-                out.flush()
-                os.fsync(out.fileno())
-            os.replace(new, self.path)
+                on_disk(out)
             self._compact_at = max(self._compact_at, 2 * len(text.encode()))
         finally:
             os.close(file)
-            with contextlib.suppress(OSError):
-                new.unlink(missing_ok=True)
         return True
 
     def _opened(self) -> int:

@@ -6,13 +6,19 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
 CACHE = Path(os.environ.get("IVCAP_TEST_CACHE") or ROOT / "build" / "test-cache")
 """Environments of real tools are built once and kept between runs: they are keyed by what is in them."""
 
 
+# No test is judged by how long it took: the machine may be busy.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 def pytest_configure() -> None:
+    settings.load_profile("patient")
     for name in [name for name in os.environ if name.startswith("IVCAP_") and not name.startswith("IVCAP_TEST_")]:
         del os.environ[name]
     CACHE.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ivcap_client._core.call import call, open_body
+from ivcap_client._core.call import call, get_fields, open_body
 from ivcap_client._core.messages import Body, Request
 from ivcap_client._core.pages import Listing, Page, page
 from ivcap_client._core.port import Port
@@ -55,15 +55,13 @@ def artifact_record(item: Fields) -> ArtifactRecord:
 
 
 async def list_page(port: Port, asked: Listing, size: int, cursor: str | None) -> Page[ArtifactRecord]:
-    what = "list artifacts"
-    reply = await call(port, Request("GET", "/1/artifacts", tuple(asked.query(size, cursor)), what=what, safe=True))
-    return page(fields(reply, what), artifact_record)
+    return page(await get_fields(port, "/1/artifacts", "list artifacts", asked.query(size, cursor)), artifact_record)
 
 
 async def read(port: Port, artifact: str) -> ArtifactRecord:
     what = "read artifact"
     path = f"/1/artifacts/{quoted(identifier(artifact, what))}"
-    return artifact_record(fields(await call(port, Request("GET", path, what=what, safe=True)), what))
+    return artifact_record(await get_fields(port, path, what))
 
 
 async def create(

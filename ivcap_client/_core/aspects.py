@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from ivcap_client._core.call import call
+from ivcap_client._core.call import call, get_fields
 from ivcap_client._core.messages import Listed, Request
 from ivcap_client._core.pages import Page, next_cursor
 from ivcap_client._core.port import Port
@@ -133,7 +133,7 @@ async def list_unread(port: Port, asked: AspectQuery, size: int, cursor: str | N
 async def read(port: Port, aspect: str) -> AspectRecord:
     what = "read aspect"
     path = f"/1/aspects/{quoted(identifier(aspect, what))}"
-    return aspect_record(fields(await call(port, Request("GET", path, what=what, safe=True)), what))
+    return aspect_record(await get_fields(port, path, what))
 
 
 async def history(port: Port, aspect: str, most: int) -> list[AspectRecord]:

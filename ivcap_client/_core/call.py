@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from ivcap_client._core.addresses import absolute, is_foreign, joined, origin
 from ivcap_client._core.messages import Body, Request, Response
 from ivcap_client._core.port import Port, Target
 from ivcap_client._core.refusals import error_for
 from ivcap_client._core.retry import WORTH_A_TRY, pause, retry_after
+from ivcap_client._core.wire import Fields, fields
 from ivcap_client.exception import (
     InvalidInput,
     IvcapConnectionError,
@@ -49,6 +50,11 @@ async def call(port: Port, request: Request) -> Response:
         IvcapError: The member of the tree in `ivcap_client.exception` that fits; its message names `request.what`.
     """
     return await _Exchange(port, request).run(port.send)
+
+
+async def get_fields(port: Port, path: str, what: str, query: Iterable[tuple[str, str]] = ()) -> Fields:
+    """The object that is read at a path. Reading changes nothing, so it is repeated where that may help."""
+    return fields(await call(port, Request("GET", path, tuple(query), what=what, safe=True)), what)
 
 
 async def open_body(port: Port, request: Request) -> Body:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ivcap_client._core import aspects
-from ivcap_client._core.call import call
+from ivcap_client._core.call import call, get_fields
 from ivcap_client._core.messages import MIB, Request, Response
 from ivcap_client._core.pages import Listing, Page, page
 from ivcap_client._core.port import Port
@@ -220,8 +220,7 @@ async def find(port: Port, job: str) -> JobRecord:
 async def list_page(port: Port, service: str, asked: Listing, size: int, cursor: str | None) -> Page[JobRecord]:
     what = "list jobs"
     path = f"/1/services2/{quoted(identifier(service, what))}/jobs"
-    reply = await call(port, Request("GET", path, tuple(asked.query(size, cursor)), what=what, safe=True))
-    return page(fields(reply, what), job_record)
+    return page(await get_fields(port, path, what, asked.query(size, cursor)), job_record)
 
 
 async def list_all_page(
@@ -247,8 +246,8 @@ async def cancel(port: Port, service: str, job: str) -> None:
 
 async def can_cancel(port: Port) -> bool:
     """Whether the platform's own description lists the cancel route."""
-    request = Request("GET", "/1/openapi/openapi3.json", what="read the platform's description", safe=True)
-    paths = fields(await call(port, request), request.what).any("paths")
+    described = await get_fields(port, "/1/openapi/openapi3.json", "read the platform's description")
+    paths = described.any("paths")
     return isinstance(paths, Mapping) and any(path.endswith("/jobs/{id}/cancel") for path in paths)
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ivcap_client._core.call import call
-from ivcap_client._core.messages import Request
+from ivcap_client._core.call import get_fields
 from ivcap_client._core.pages import Listing, Page, page
 from ivcap_client._core.port import Port
-from ivcap_client._core.wire import Fields, fields
+from ivcap_client._core.wire import Fields
 from ivcap_client.urns import identifier, quoted
 
 
@@ -70,12 +69,10 @@ def order_record(item: Fields) -> OrderRecord:
 
 
 async def list_page(port: Port, asked: Listing, size: int, cursor: str | None) -> Page[OrderRecord]:
-    what = "list orders"
-    reply = await call(port, Request("GET", "/1/orders", tuple(asked.query(size, cursor)), what=what, safe=True))
-    return page(fields(reply, what), order_record)
+    return page(await get_fields(port, "/1/orders", "list orders", asked.query(size, cursor)), order_record)
 
 
 async def read(port: Port, order: str) -> OrderRecord:
     what = "read order"
     path = f"/1/orders/{quoted(identifier(order, what))}"
-    return order_record(fields(await call(port, Request("GET", path, what=what, safe=True)), what))
+    return order_record(await get_fields(port, path, what))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from ivcap_client._core.call import call
+from ivcap_client._core.call import call, get_fields
 from ivcap_client._core.messages import Request
 from ivcap_client._core.pages import Page, next_cursor
 from ivcap_client._core.port import Port
-from ivcap_client._core.wire import carried_out, fields
+from ivcap_client._core.wire import carried_out
 from ivcap_client.exception import InvalidInput
 
 
 async def list_page(port: Port, tag: str | None, size: int, cursor: str | None) -> Page[str]:
-    what = "list packages"
     query = [("limit", str(size))] + ([("tag", tag)] if tag else []) + ([("page", cursor)] if cursor else [])
-    reply = fields(await call(port, Request("GET", "/1/packages/list", tuple(query), what=what, safe=True)), what)
+    reply = await get_fields(port, "/1/packages/list", "list packages", query)
     return Page(reply.texts("items"), next_cursor(reply))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ivcap_client._core.call import call
+from ivcap_client._core.call import call, get_fields
 from ivcap_client._core.messages import Request
 from ivcap_client._core.pages import Listing, Page, page
 from ivcap_client._core.port import Port
@@ -67,9 +67,7 @@ def queue_record(item: Fields) -> QueueRecord:
 
 
 async def list_page(port: Port, asked: Listing, size: int, cursor: str | None) -> Page[QueueRecord]:
-    what = "list queues"
-    reply = await call(port, Request("GET", "/1/queues", tuple(asked.query(size, cursor)), what=what, safe=True))
-    return page(fields(reply, what), queue_record)
+    return page(await get_fields(port, "/1/queues", "list queues", asked.query(size, cursor)), queue_record)
 
 
 async def create(port: Port, name: str, description: str | None, policy: str | None) -> QueueRecord:
@@ -87,7 +85,7 @@ async def create(port: Port, name: str, description: str | None, policy: str | N
 
 async def read(port: Port, queue: str) -> QueueRecord:
     what = "read queue"
-    return queue_record(fields(await call(port, Request("GET", _path(queue, what), what=what, safe=True)), what))
+    return queue_record(await get_fields(port, _path(queue, what), what))
 
 
 async def delete(port: Port, queue: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ivcap_client._core.call import call
+from ivcap_client._core.call import call, get_fields
 from ivcap_client._core.messages import Request
 from ivcap_client._core.pages import Listing, Page, page
 from ivcap_client._core.port import Port
-from ivcap_client._core.wire import Fields, carried_out, encoded, fields
+from ivcap_client._core.wire import Fields, carried_out, encoded
 from ivcap_client.exception import InvalidInput
 
 
@@ -38,16 +38,14 @@ def secret_record(item: Fields) -> SecretRecord:
 
 
 async def list_page(port: Port, filter: str | None, size: int, cursor: str | None) -> Page[SecretRecord]:
-    what = "list secrets"
-    query = tuple(Listing(filter=filter).query(size, cursor))
-    reply = await call(port, Request("GET", "/1/secrets/list", query, what=what, safe=True))
-    return page(fields(reply, what), secret_record)
+    query = Listing(filter=filter).query(size, cursor)
+    return page(await get_fields(port, "/1/secrets/list", "list secrets", query), secret_record)
 
 
 async def read(port: Port, name: str, kind: str | None) -> SecretRecord:
     what = "read secret"
     query = (("secret-name", _named(name, what)), *((("secret-type", kind),) if kind else ()))
-    return secret_record(fields(await call(port, Request("GET", "/1/secrets", query, what=what, safe=True)), what))
+    return secret_record(await get_fields(port, "/1/secrets", what, query))
 
 
 async def write(port: Port, name: str, value: str, expiry: int | datetime | None, kind: str | None) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ivcap_client._core import aspects
-from ivcap_client._core.call import call
+from ivcap_client._core.call import call, get_fields
 from ivcap_client._core.messages import Request
 from ivcap_client._core.pages import Listing, Page, page
 from ivcap_client._core.port import Port
@@ -70,14 +70,13 @@ async def list_page(
 ) -> Page[ServiceRecord]:
     what = "search services" if search else "list services"
     query = asked.query(size, cursor) + ([("search", search)] if search else [])
-    reply = await call(port, Request("GET", "/1/services2", tuple(query), what=what, safe=True))
-    return page(fields(reply, what), service_record)
+    return page(await get_fields(port, "/1/services2", what, query), service_record)
 
 
 async def read(port: Port, service: str) -> ServiceRecord:
     what = "read service"
     path = f"/1/services2/{quoted(identifier(service, what))}"
-    return service_record(fields(await call(port, Request("GET", path, what=what, safe=True)), what))
+    return service_record(await get_fields(port, path, what))
 
 
 async def by_name(port: Port, name: str) -> ServiceRecord:

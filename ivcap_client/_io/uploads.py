@@ -176,27 +176,25 @@ async def _send(
         await port.offload(announced, record.id)
     sent = 0
     if size != 0:
-        sent = await tus.upload(
-            port,
-            record.data_href or "",
-            stream,
-            size=size,
-            chunk=_chunk(asked),
-            most=_most(asked),
-            retries=asked.retries,
-            delay=asked.retry_delay,
-            progress=asked.progress,
-        )
+        sent = await _sent(port, record.data_href or "", stream, asked, size=size)
     return await _kept(port, record, sent)
 
 
-def _most(asked: Upload) -> int:
-    """Bytes to which a request may grow: who says how large they are gets just that."""
-    return tus.MOST_CHUNK if asked.chunk_size == tus.CHUNK else 0
-
-
-def _chunk(asked: Upload) -> int:
-    return max(1, min(asked.chunk_size, 64 * MIB))  # the documented default, sys.maxsize, meant "as you like"
+async def _sent(port: Port, href: str, stream: IO[bytes], how: Upload, *, size: int | None, offset: int = 0) -> int:
+    """Send bytes to where an artifact takes them; how many it has then."""
+    return await tus.upload(
+        port,
+        href,
+        stream,
+        size=size,
+        offset=offset,
+        chunk=max(1, min(how.chunk_size, 64 * MIB)),  # the documented default, sys.maxsize, meant "as you like"
+        # Requests may grow, except where somebody says how large they are: they get just that.
+        most=tus.MOST_CHUNK if how.chunk_size == tus.CHUNK else 0,
+        retries=how.retries,
+        delay=how.retry_delay,
+        progress=how.progress,
+    )
 
 
 async def _kept(port: Port, record: ArtifactRecord, sent: int) -> ArtifactRecord:
@@ -235,19 +233,7 @@ async def fill(
         raise ProtocolError(f"could not {tus.WHAT}: {now.id} has no data-href to send the bytes to")
     offset = await tus.resume_offset(port, href) if now.status == "partial" else 0
     await port.offload(file.seek, offset)
-    how = how or Upload()
-    sent = await tus.upload(
-        port,
-        href,
-        file,
-        size=size,
-        offset=offset,
-        chunk=_chunk(how),
-        most=_most(how),
-        retries=how.retries,
-        delay=how.retry_delay,
-        progress=how.progress,
-    )
+    sent = await _sent(port, href, file, how or Upload(), size=size, offset=offset)
     return await _kept(port, record, sent)
 
 

@@ -6,10 +6,11 @@ import asyncio
 import re
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+from ivcap_client.platform import InspectedService
 
 from . import environments, specs, syntax
 from .descriptions import BadDescription
@@ -24,33 +25,7 @@ NOWHERE = 9
 """The port tools report to: nobody listens, since no job is run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inspected:
-    """What was seen.
-
-    Attributes:
-        name, urn, kind: Of the service.
-        tool, service: Its two descriptions; empty if it has none.
-        failure: Why there is none, with the last lines it wrote.
-        stage: Where it failed: `environment`, `start`, `health` or `description`; empty if it did not.
-        seconds: From the start of the process until it was healthy, and described.
-        steps: Whether its files mention reporting steps; `None` where they cannot be read.
-        parts: Further tools of the same program, each with `name`, `tool` and `service`.
-    """
-
-    name: str
-    urn: str
-    kind: str
-    tool: dict[str, Any]
-    service: dict[str, Any]
-    failure: str = ""
-    stage: str = ""
-    seconds: float | None = None
-    steps: bool | None = None
-    parts: tuple[Mapping[str, Any], ...] = ()
-
-
-def inspect(option: str, *, offline: bool = False, say: Callable[[str], None] = lambda line: None) -> Inspected:
+def inspect(option: str, *, offline: bool = False, say: Callable[[str], None] = lambda line: None) -> InspectedService:
     """Start a service, ask what it is, and end it; nothing is kept, no job is run.
 
     Args:
@@ -62,7 +37,7 @@ def inspect(option: str, *, offline: bool = False, say: Callable[[str], None] = 
         BadSpec: There is no such service, or its description cannot be read.
     """
     spec = specs.from_option(option)
-    seen = Inspected(spec.name, spec.urn, spec.kind, {}, {}, steps=_mentions_steps(spec))
+    seen = InspectedService(spec.name, spec.urn, spec.kind, {}, {}, "", "", None, _mentions_steps(spec))
     needs = spec.requirements
     python = specs.OWN_PYTHON if PYTHON in spec.command else None
     try:
@@ -80,7 +55,7 @@ def inspect(option: str, *, offline: bool = False, say: Callable[[str], None] = 
         return asyncio.run(_started(seen, spec, python, Path(place)))
 
 
-async def _started(seen: Inspected, spec: ServiceSpec, python: str | None, place: Path) -> Inspected:
+async def _started(seen: InspectedService, spec: ServiceSpec, python: str | None, place: Path) -> InspectedService:
     fleet = Fleet(place, Limits(), on_end=lambda tool, jobs: None)
     fleet.port = NOWHERE
     tool = Tool(spec, log_path(place, spec), fleet.limits, python)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
 from .keywords import TYPES, Node
@@ -21,21 +22,22 @@ def target(doc: Doc, node: Node) -> Node | None:
     return None if reference is None else doc.defs[reference.removeprefix("#/$defs/")]
 
 
-def conjuncts(doc: Doc, *nodes: Node) -> list[Node]:
-    """Return all schemas that must hold when each of `nodes` does, through `$ref` and `allOf`, the nearest first."""
+def reached(nodes: Iterable[Node], onward: Callable[[Node], Iterable[Node | None]]) -> list[Node]:
+    """Return `nodes` and all that `onward` leads to from them, each once, the nearest first."""
     found: list[Node] = []
     seen: set[int] = set()
     pending = list(nodes)
     for node in pending:  # grows while it is walked
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        found.append(node)
-        led = target(doc, node)
-        if led is not None:
-            pending.append(led)
-        pending.extend(node.get("allOf", ()))
+        if id(node) not in seen:
+            seen.add(id(node))
+            found.append(node)
+            pending.extend(led for led in onward(node) if led is not None)
     return found
+
+
+def conjuncts(doc: Doc, *nodes: Node) -> list[Node]:
+    """Return all schemas that must hold when each of `nodes` does, through `$ref` and `allOf`, the nearest first."""
+    return reached(nodes, lambda node: (target(doc, node), *node.get("allOf", ())))
 
 
 class KindsOf:

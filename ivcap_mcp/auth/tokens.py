@@ -11,13 +11,11 @@ Tokens are made here, of 256 random bits, so that a fast hash tells nothing abou
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import os
 import re
 import secrets
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ivcap_client.exception import ConfigError
+from ivcap_mcp.drafts import in_place_of, on_disk
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 HASH = re.compile(r"sha256:([0-9a-f]{64})")
@@ -159,17 +158,9 @@ class TokenFile:
     def _write(self, entries: list[Entry]) -> None:
         text = "# name  hash of the token  [until=when it ends]\n" + "".join(f"{e.line()}\n" for e in entries)
         try:
-            handle, draft = tempfile.mkstemp(dir=self.path.parent, prefix=".tokens-")  # mode 0600
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as out:
-                    out.write(text)
-                    out.flush()
-                    os.fsync(out.fileno())
-                os.replace(draft, self.path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(draft)
-                raise
+            with in_place_of(self.path) as out:
+                out.write(text.encode())
+                on_disk(out)
         except OSError as error:
             raise ConfigError(f"the tokens in {self.path} cannot be changed: {error.strerror}") from None
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 import shutil
 from collections.abc import Callable
 from datetime import datetime
@@ -12,6 +10,7 @@ from pathlib import Path
 
 from ivcap_client.exception import ConfigError
 from ivcap_mcp.clients.jsonc import NotJson
+from ivcap_mcp.drafts import in_place_of, on_disk
 
 MOST = 32 * 1024 * 1024
 """Bytes of a file that is edited; one client keeps its history in it."""
@@ -94,19 +93,11 @@ def _copied(file: Path, now: datetime) -> Path:
 
 
 def _replaced(file: Path, before: str, after: str) -> None:
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(6)}")
     # Other servers' entries may hold their secrets: a new file is for its owner only.
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(after.encode("utf-8"))
-            out.flush()
-            os.fsync(out.fileno())
+    with in_place_of(file) as out:
+        out.write(after.encode("utf-8"))
+        on_disk(out)
         if file.exists():
-            shutil.copymode(file, draft)
+            shutil.copymode(file, out.name)
         if text_of(file) != before:  # a client that runs writes its file too
             raise ConfigError(f"{file} was changed by another program just now; try again")
-        os.replace(draft, file)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            draft.unlink()

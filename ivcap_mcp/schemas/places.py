@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from ivcap_client.schemas.keywords import Node
-from ivcap_client.schemas.kinds import target
+from ivcap_client.schemas.kinds import reached, target
 from ivcap_client.schemas.reading import Doc
 
 Nodes: TypeAlias = tuple[Node, ...]
@@ -63,7 +63,7 @@ class Places:
         others: list[Node] = []
         items: list[Node] = []
         tuples: list[tuple[Nodes, Nodes]] = []
-        for node in self._here(nodes):
+        for node in reached(nodes, self._onward):
             for name, schema in node.get("properties", {}).items():
                 declared.setdefault(name, []).append(schema)
             others.extend(node.get("patternProperties", {}).values())
@@ -77,23 +77,12 @@ class Places:
         known = {name: _once(found) for name, found in declared.items()}
         return Place(known, _once(others), _once(items), tuple(tuples))
 
-    def _here(self, nodes: Nodes) -> list[Node]:
-        found: list[Node] = []
-        seen: set[int] = set()
-        pending = list(nodes)
-        for node in pending:  # grows while it is walked
-            if id(node) in seen:
-                continue
-            seen.add(id(node))
-            found.append(node)
-            led = target(self._doc, node)
-            if led is not None:
-                pending.append(led)
-            for keyword in ("allOf", "anyOf", "oneOf"):
-                pending.extend(node.get(keyword, ()))
-            pending.extend(node[keyword] for keyword in ("if", "then", "else") if keyword in node)
-            pending.extend(node.get("dependentSchemas", {}).values())
-        return found
+    def _onward(self, node: Node) -> Iterator[Node | None]:
+        yield target(self._doc, node)
+        for keyword in ("allOf", "anyOf", "oneOf"):
+            yield from node.get(keyword, ())
+        yield from (node.get(keyword) for keyword in ("if", "then", "else"))
+        yield from node.get("dependentSchemas", {}).values()
 
 
 def _once(nodes: Iterable[Node]) -> Nodes:

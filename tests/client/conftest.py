@@ -1,16 +1,12 @@
-"""No test is judged by how long it took: the machine may be busy. Servers end with their test."""
+"""Servers end with their test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
 
 from tests.client.server import Server, serving
-
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from ivcap_client.schemas.limits import sizes_of
 from ivcap_client.schemas.reading import read
 from tests.mcp.test_schema_roundtrip import Pair, roots
 
-FEW = settings(max_examples=80, deadline=None)
+FEW = settings(max_examples=80)
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from([0.5, 1.0, 1e300]) | st.text("ab $-é", max_size=5),

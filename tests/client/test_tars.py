@@ -75,7 +75,7 @@ def test_a_link_that_lay_there_before_is_not_followed(tmp_path: Path) -> None:
     assert everything(tmp_path / "outside") == set()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(names=st.lists(st.text("a./\\~ü ", min_size=1, max_size=8), min_size=1, max_size=4))
 def test_whatever_the_names_are_nothing_is_written_outside(
     tmp_path_factory: pytest.TempPathFactory, names: list[str]
@@ -105,7 +105,7 @@ def test_an_archive_that_was_cut_off_writes_nothing(tmp_path: Path, cut: int) ->
     assert not everything(tmp_path / "out")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     members=st.dictionaries(
         st.text("abc/ü日 ", min_size=1, max_size=120).filter(lambda name: not name.endswith("/")),

@@ -7,13 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from ivcap_client.platform import stop_platform
 from tests.congruence.legs import Legs, served, way
-
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 NAMES = ["sync local", "async local", "sync http", "async http"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,13 +47,11 @@ class Stage:
 
     def ask(self, method: str, target: str, body: object = None, headers: dict[str, str] | None = None) -> Said:
         place = urlsplit(self.url)
-        line = http.client.HTTPConnection(place.hostname or "", place.port, timeout=LONG)
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        line.request(method, target.removeprefix(self.url), body=data, headers=headers or {})
-        with line.getresponse() as reply:
-            said = Said(reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read())
-        line.close()
-        return said
+        with closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=LONG)) as line:
+            line.request(method, target.removeprefix(self.url), body=data, headers=headers or {})
+            with line.getresponse() as reply:
+                return Said(reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read())
 
     def run(self, **asked: Any) -> Said:
         """Have a job done; its result."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
@@ -51,24 +51,23 @@ def recording(upstream: str) -> Iterator[Recorder]:
             sent = b"".join(self.chunks()) if "transfer-encoding" in asked else self.rfile.read(
                 int(asked.get("content-length", "0"))
             )  # fmt: skip
-            line = http.client.HTTPConnection(place.hostname or "", place.port, timeout=WAIT)
             passed = {name: value for name, value in asked.items() if name not in ("transfer-encoding", "connection")}
-            line.request(self.command, self.path, body=sent, headers={**passed, "content-length": str(len(sent))})
-            with line.getresponse() as reply:
-                body = reply.read()
-                headers = {name.lower(): value for name, value in reply.getheaders()}
-                exchange = Exchange(self.command, self.path, asked, sent, reply.status, headers, body)
-                recorder.exchanges.append(exchange)
-                self.send_response_only(reply.status)
-                for name, value in headers.items():
-                    if name not in ("transfer-encoding", "connection", "content-length"):
-                        self.send_header(name, value)
-                length = headers.get("content-length", "0") if self.command == "HEAD" else str(len(body))
-                if reply.status not in (204, 304):
-                    self.send_header("content-length", length)
-                self.end_headers()
-                self.wfile.write(body if self.command != "HEAD" else b"")
-            line.close()
+            passed["content-length"] = str(len(sent))
+            with closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=WAIT)) as line:
+                line.request(self.command, self.path, body=sent, headers=passed)
+                with line.getresponse() as reply:
+                    status, body = reply.status, reply.read()
+                    headers = {name.lower(): value for name, value in reply.getheaders()}
+            recorder.exchanges.append(Exchange(self.command, self.path, asked, sent, status, headers, body))
+            self.send_response_only(status)
+            for name, value in headers.items():
+                if name not in ("transfer-encoding", "connection", "content-length"):
+                    self.send_header(name, value)
+            length = headers.get("content-length", "0") if self.command == "HEAD" else str(len(body))
+            if status not in (204, 304):
+                self.send_header("content-length", length)
+            self.end_headers()
+            self.wfile.write(body if self.command != "HEAD" else b"")
 
         def chunks(self) -> Iterator[bytes]:
             while size := int(self.rfile.readline().split(b";")[0], 16):

@@ -41,7 +41,10 @@ class Tool:
             )  # fmt: skip
         try:
             port = until(self._port, what="opening a port")
-            self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
+            # A connection for each request: the library's server closes the one on which a job failed, just when its
+            # answer has come, and the next request might still be sent on it.
+            alone = httpx.Limits(max_keepalive_connections=0)
+            self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60, limits=alone)
             until(self._healthy, what="the health check")
         except BaseException:
             self.close()

@@ -152,7 +152,7 @@ def test_a_wrong_offset_and_too_many_bytes_are_refused_and_change_nothing(ask: A
     known=st.booleans(),
     restart=st.booleans(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_an_upload_delivers_every_byte_once_whatever_is_lost(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, cuts: list[int], known: bool, restart: bool
 ) -> None:

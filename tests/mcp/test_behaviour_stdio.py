@@ -30,7 +30,7 @@ DONE = 99
 
 
 @contextmanager
-def server(tmp_path: Path, *command: str, **more: Any) -> Iterator[subprocess.Popen[bytes]]:
+def server(tmp_path: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
     given = command or ("-m", "ivcap_mcp", "--local-dir", str(tmp_path / "store"))
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -58,14 +58,36 @@ def lines(*said: Any) -> bytes:
 HELLO = (INITIALIZE, {"jsonrpc": "2.0", "method": "notifications/initialized"})
 
 
-def talk(process: subprocess.Popen[bytes], *said: Any) -> list[dict[str, Any]]:
-    """Say hello and all of this; the answers, of which each must be JSON-RPC."""
-    last = {"jsonrpc": "2.0", "id": DONE, "method": "ping"}
-    out, _ = process.communicate(lines(*HELLO, *said, last), 60)
-    told = [json.loads(line) for line in out.splitlines()]
+def talk(process: subprocess.Popen[bytes], *said: Any, answers: int) -> list[dict[str, Any]]:
+    """Say all of this, and `ping`; so many answers come beside that of the `ping`, in any order."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(lines(*said, {"jsonrpc": "2.0", "id": DONE, "method": "ping"}))
+    process.stdin.flush()
+    told = [json.loads(process.stdout.readline()) for _ in range(answers + 1)]
     assert all(one["jsonrpc"] == "2.0" for one in told)
-    assert any(one.get("id") == DONE and "result" in one for one in told), told
-    return [one for one in told if one.get("id") not in (1, DONE)]
+    assert ["result" in one for one in told if one.get("id") == DONE] == [True]
+    return [one for one in told if one.get("id") != DONE]
+
+
+def said_no_more(process: subprocess.Popen[bytes]) -> None:
+    """Nothing else was answered, and the server ends well."""
+    out, _ = process.communicate(timeout=60)
+    assert out == b""
+    assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[bytes]]:
+    """One server for all lines that do it no harm, as they must not."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("serving")
+        for name in ("STATE", "CONFIG"):
+            patch.setenv(f"IVCAP_{name}_DIR", str(home / name.lower()))
+        with server(home) as process:
+            talk(process, *HELLO, answers=1)
+            yield process
+            said_no_more(process)
 
 
 BAD: list[tuple[bytes, int | None, int]] = [
@@ -92,22 +114,19 @@ BAD: list[tuple[bytes, int | None, int]] = [
 
 @pytest.mark.parametrize(("line", "number", "code"), BAD, ids=range(len(BAD)))
 def test_a_line_that_is_no_request_is_answered_with_the_right_code_and_the_next_is_served(
-    tmp_path: Path, line: bytes, number: int | None, code: int
+    serving: subprocess.Popen[bytes], line: bytes, number: int | None, code: int
 ) -> None:
-    with server(tmp_path) as process:
-        (told,) = talk(process, line)
+    (told,) = talk(serving, line, answers=1)
     assert told["id"] == number
     assert told["error"]["code"] == code
-    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(
     "line",
     [b"\n", b"   \n", b'{"jsonrpc":"2.0","method":"x","params":3}\n', b'{"jsonrpc":"2.0","id":55,"result":{}}\n'],
 )
-def test_a_line_that_wants_no_answer_gets_none(tmp_path: Path, line: bytes) -> None:
-    with server(tmp_path) as process:
-        assert talk(process, line) == []
+def test_a_line_that_wants_no_answer_gets_none(serving: subprocess.Popen[bytes], line: bytes) -> None:
+    assert talk(serving, line, answers=0) == []
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["id first", "id last"])
@@ -152,7 +171,8 @@ def test_a_library_and_a_handler_that_write_to_stdout_leave_json_rpc_only(tmp_pa
     noisy = (str(Path(__file__).with_name("noisy_server.py")), str(tmp_path / "store"), str(tmp_path / "state"))
     call = {"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {"name": "noise", "arguments": {}}}
     with server(tmp_path, *noisy) as process:
-        (told,) = talk(process, call)
+        (told,) = (one for one in talk(process, *HELLO, call, answers=2) if one["id"] == 5)
+        said_no_more(process)
     assert told["result"]["structuredContent"] == {"made": "noise"}, told
     log = (tmp_path / "log").read_text()
     assert log.count("stray: ") == 7, log

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -19,20 +18,21 @@ from ivcap_client.platform import stop_platform
 from ivcap_mcp import examples
 from ivcap_mcp.cli.bar import Bar
 from ivcap_mcp.cli.main import COMMANDS
+from tests.mcp.commands import ivcap_mcp
 
 REHEARSAL = str(examples.path("rehearsal.py"))
 RUN = '{"service": "urn:ivcap:service:00000000-0000-0000-0000-000000000001", "input": {}}'
 
 
-def ivcap_mcp(*arguments: str, given: str | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+def as_process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command as users start it; most tests run it in their own process."""
     return subprocess.run(
         [sys.executable, "-m", "ivcap_mcp", *arguments],
-        input=given or "",
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         encoding="utf-8",
         timeout=110,
-        env={**os.environ, **env},
     )
 
 
@@ -49,7 +49,7 @@ def target(store: Path) -> list[str]:
 
 
 def test_the_version_is_printed() -> None:
-    ran = ivcap_mcp("--version")
+    ran = as_process("--version")
     assert (ran.returncode, ran.stdout) == (0, f"ivcap-mcp {__version__}\n")
 
 
@@ -70,7 +70,7 @@ def test_tools_lists_what_a_client_would_see(target: list[str]) -> None:
 
 
 def test_a_call_shows_progress_as_plain_lines_and_prints_the_result(target: list[str]) -> None:
-    ran = ivcap_mcp("call", "rehearsal", "--arg", "steps=2", "--arg", "seconds=1", "--arg", "say=text", *target)
+    ran = as_process("call", "rehearsal", "--arg", "steps=2", "--arg", "seconds=1", "--arg", "say=text", *target)
     assert ran.returncode == 0, ran.stderr
     assert "Part 1 of 2 done" in ran.stderr
     assert "\x1b" not in ran.stderr

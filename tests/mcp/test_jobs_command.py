@@ -10,7 +10,7 @@ import pytest
 
 from ivcap_client import LocalIVCAP
 from ivcap_client.platform import stop_platform
-from tests.mcp.test_cli import ivcap_mcp
+from tests.mcp.commands import ivcap_mcp
 
 PLAIN = Path(__file__).parents[1] / "local" / "tools" / "plain_tool.py"
 

@@ -11,7 +11,7 @@ import pytest
 
 from ivcap_client.platform import InspectedService
 from ivcap_mcp.review import review
-from tests.mcp.test_cli import ivcap_mcp
+from tests.mcp.commands import ivcap_mcp
 
 PLAIN = Path(__file__).parents[1] / "local" / "tools" / "plain_tool.py"
 TOOL: dict[str, Any] = {

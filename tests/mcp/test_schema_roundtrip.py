@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from mcp_types import Tool
@@ -182,7 +182,7 @@ pairs = st.recursive(leaves, lambda inner: st.one_of(_objects(inner), _arrays(in
 roots = st.one_of(_objects(pairs), _joined(_objects(pairs)), pairs)
 
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=60)
 
 
 def problems(schema: Any) -> list[str]:

@@ -71,11 +71,19 @@ def test_a_process_that_dies_takes_its_jobs_with_it_and_the_next_job_gets_a_new_
 
 def test_a_job_that_hangs_ends_at_its_deadline_and_its_process_is_killed(desk: Desk) -> None:
     service = desk.service(deadline=0.3)
-    pid = desk.result(desk.run(service, do="echo"))["pid"]
+    overdue = "the job did not end within its 0.3 s"
+
+    def serving() -> int:
+        """The process; on a busy machine a job that only tells it may be overdue, too."""
+        while (told := desk.run(service, do="echo")).error_message == overdue:
+            continue
+        return int(desk.result(told)["pid"])
+
+    pid = serving()
     job = desk.run(service, do="hang")
-    assert (job.status, job.error_message) == ("error", "the job did not end within its 0.3 s")
+    assert (job.status, job.error_message) == ("error", overdue)
     until(lambda: gone(pid))
-    assert desk.result(desk.run(service, do="echo"))["pid"] != pid
+    assert serving() != pid
 
 
 def test_a_cancelled_job_ends_at_once_and_its_process_when_its_other_jobs_are_done(desk: Desk) -> None:
