@@ -42,11 +42,11 @@ def load(name: str) -> Any:
 
 
 def questions() -> list[Question]:
-    return [Question(**each) for each in load("questions.json")]
+    return [Question(**each) for name in ("questions.json", "unseen.json") for each in load(name)]
 
 
-def catalogue() -> list[Document]:
-    """The services as the server shows them to search."""
+def catalogue(name: str = "catalogue") -> list[Document]:
+    """The services of a catalogue as the server shows them to search."""
     return [
         Document(
             each["name"],
@@ -54,19 +54,19 @@ def catalogue() -> list[Document]:
             " ".join([*each["parameters"], *filter(None, each["parameters"].values())]),
             each["description"],
         )
-        for each in load("catalogue.json")
+        for each in load(f"{name}.json")
     ]
 
 
 def measured() -> dict[str, dict[str, float]]:
     """For each set and half: questions with an answer, found first, found among five, sure; without, not sure."""
-    index = Index(catalogue())
+    usual, elsewhere = Index(catalogue()), Index(catalogue("elsewhere"))
     told: dict[str, dict[str, float]] = {}
     for each in questions():
         row = told.setdefault(
             f"{each.set} {each.half}", {"asked": 0, "first": 0, "five": 0, "sure": 0, "none": 0, "unsure": 0}
         )
-        ranked, fit = index.search(each.question)
+        ranked, fit = (elsewhere if each.set == "elsewhere" else usual).search(each.question)
         if each.service is None:
             row["none"] += 1
             row["unsure"] += fit < CONFIDENT
