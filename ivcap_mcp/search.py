@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from .search_terms import Document, Terms
-from .search_topics import topics
+from .search_topics import described, topics
 from .search_words import words
 
 __all__ = ["CONFIDENT", "Document", "Index"]
@@ -19,7 +19,9 @@ ABOUT: Final = 3.0
 """What the same topics count, in scores of words."""
 AKIN: Final = 0.02
 """Likeness of topics under which a text says nothing of what was asked."""
-CONFIDENT: Final = 0.54
+TOPICAL: Final = 0.3
+"""What the same topics count as evidence, of one rare word that means the same."""
+CONFIDENT: Final = 0.78
 """Fit of the first under which probably nothing in the catalogue does what was asked."""
 
 
@@ -35,7 +37,7 @@ class Index:
         self._terms = Terms(documents)
         self._by_topic: defaultdict[int, dict[int, float]] = defaultdict(dict)
         for place, document in enumerate(documents):
-            for topic, share in topics().of(f"{document.name} {document.description}", guess=False).items():
+            for topic, share in described(f"{document.name} {document.description}").items():
                 self._by_topic[topic][place] = share
 
     def search(self, query: str) -> tuple[list[tuple[str, float]], float]:
@@ -56,8 +58,9 @@ class Index:
             score = found.scores.get(place, 0.0) + ABOUT * about.get(place, 0.0)
             ranked.append((-round(score, 4), document.name, document.key, place))
         ranked.sort()
-        evidence = found.evidence.get(ranked[0][3], 0.0) if ranked else 0.0
-        return [(key, -score) for score, _, key, _ in ranked if score < 0], round(evidence, 4)
+        first = ranked[0][3] if ranked else -1
+        fit = found.evidence.get(first, 0.0) + TOPICAL * about.get(first, 0.0)
+        return [(key, -score) for score, _, key, _ in ranked if score < 0], round(fit, 4)
 
     def _about(self, query: str) -> dict[int, float]:
         alike: defaultdict[int, float] = defaultdict(float)

@@ -15,7 +15,7 @@ HEAD, KIND, SOUGHT = 1.0, 0.75, 0.8
 """How strongly a member stands for its concept: a synonym, a kind of it, what a question looks for."""
 ASIDE, BESIDE = 0.9, 0.25
 """What goes with it: in a query, and in a description, where it may go with much else."""
-DILUTED: Final = 0.05
+DILUTED: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Which words are used like which: `search_near.txt.gz`, read when something is searched first.
 
-Each line is a stem, then those of the lexicon's and the topics' stems that stand nearest to it in a public table of word
-vectors (GloVe), each with a digit: how near, from 1 to 9. `tests/evals/near.py` makes the file.
+Each line is a stem, then those of the lexicon's and the topics' stems that stand nearest to it in a public table of
+word vectors (GloVe), each with a digit: how near, from 1 to 9. `tests/evals/near.py` makes the file.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ BREADTH: Final = 0.8
 """Power of what each word counts: of two services, the one that fits more of the words comes before one fitted better
 by fewer."""
 MOST_WORDS: Final = 200
-NEAR, NEAREST_KNOWN = 0.7, 0.5
+NEAR, KNOWN = 0.7, 0.5
 """What counts, of a word: a neighbour; and of that, when the lexicon knows better what the word means."""
 GUESSED: Final = 0.8
 """What counts, of a word that only looks alike, when neighbours are known."""
@@ -166,17 +166,21 @@ class Terms:
         elif stem and guess:
             ways.extend((weight * (GUESSED if neighbours else 1.0), places) for weight, places in self._alike(stem))
         ways.extend(self._meant(concepts, MEANT))
-        how = NEAR * (NEAREST_KNOWN if any(concept in self._found for concept in concepts) else 1.0)
+        how = NEAR * (KNOWN if any(concept in self._found for concept in concepts) else 1.0)
         for other, close in neighbours:
             if other in self._found:
                 ways.append((how * close * self._rarity(other), self._found[other]))
             ways.extend(self._meant(lexicon().means(other), how * close))
         share *= LITTLE if stem in lexicon().weak else 1.0
-        best: defaultdict[int, list[float]] = defaultdict(list)
+        best: dict[int, float] = {}
+        total: dict[int, float] = {}
         for weight, places in ways:
             for place, there in places.items():
-                best[place].append(weight * there * share)
-        return {place: max(all_) + ADDED * (sum(all_) - max(all_)) for place, all_ in best.items()}
+                value = weight * there
+                total[place] = total.get(place, 0.0) + value
+                if value > best.get(place, 0.0):
+                    best[place] = value
+        return {place: share * (most + ADDED * (total[place] - most)) for place, most in best.items()}
 
     def _meant(self, concepts: dict[int, float], weight: float) -> Iterator[tuple[float, dict[int, float]]]:
         for concept, how in concepts.items():

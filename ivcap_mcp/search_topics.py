@@ -7,7 +7,8 @@ has the field's words and everybody's.
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, lru_cache
+from heapq import nsmallest
 from importlib.resources import files
 from typing import Final
 
@@ -38,8 +39,8 @@ class Topics:
             guess: Whether its words may stand for their neighbours.
         """
         found = self._terms.found(text, guess=guess).scores
-        best = sorted(found.items(), key=lambda one: (-one[1], one[0]))[:MOST]
-        shares = {topic: (score / best[0][1]) ** SHARP for topic, score in best if score > 0}
+        best = nsmallest(MOST, ((-score, topic) for topic, score in found.items() if score > 0))
+        shares = {topic: (score / best[0][0]) ** SHARP for score, topic in best}
         length = math.sqrt(sum(share * share for share in shares.values()))
         return {topic: share / length for topic, share in shares.items()}
 
@@ -48,3 +49,9 @@ class Topics:
 def topics() -> Topics:
     """The package's own."""
     return Topics(files("ivcap_mcp").joinpath("search_topics.txt").read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=4096)
+def described(text: str) -> dict[int, float]:
+    """The topics of a description: kept, as a catalogue changes by a service or two."""
+    return topics().of(text, guess=False)

@@ -4,7 +4,8 @@
 Socher and Manning, 2014; in the public domain under the PDDL 1.0), the most frequent word first.
 
 The vectors of a stem's words are averaged; the two directions that all words share are taken out, as they say nothing
-("all but the top": Mu and Viswanath, 2018). Neighbours are words that the lexicon or the topics have: others find nothing.
+("all but the top": Mu and Viswanath, 2018). Neighbours are words that the lexicon or the topics have, as these are what
+a catalogue is likely to have, too. Make the file anew after much was added to either.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def main() -> None:
     lines = []
     for place in sorted(set(range(STEMS)) | set(targets), key=lambda at: stems[at]):
         close = table[targets] @ table[place]
-        nearest = sorted(((-close[at], stems[targets[at]]) for at in numpy.argsort(-close)[: NEIGHBOURS + 1]))
+        nearest = sorted((-close[at], stems[targets[at]]) for at in numpy.argsort(-close)[: NEIGHBOURS + 1])
         told = [
             f"{other}{min(9, round(10 * (-nearness - LEAST) / (1 - LEAST)))}"
             for nearness, other in nearest
