@@ -62,6 +62,10 @@ class Index:
         fit = found.evidence.get(first, 0.0) + TOPICAL * about.get(first, 0.0)
         return [(key, -score) for score, _, key, _ in ranked if score < 0], round(fit, 4)
 
+    def rank(self, name: str) -> list[tuple[str, float]]:
+        """Keys with their scores by words alone, best first: for a name that somebody has nearly right."""
+        return self._terms.rank(name)
+
     def _about(self, query: str) -> dict[int, float]:
         alike: defaultdict[int, float] = defaultdict(float)
         for topic, share in topics().of(query, guess=True).items():
