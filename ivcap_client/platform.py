@@ -17,6 +17,7 @@ __all__ = [
     "inspect_service",
     "remove_service",
     "serve_platform",
+    "standing_services",
     "stop_platform",
 ]
 
@@ -70,6 +71,25 @@ def added_services(base_dir: Path) -> list[AddedService]:
 
     return [
         AddedService(one.spec.name, one.spec.urn, one.spec.source, one.complaint) for one in approvals.listed(base_dir)
+    ]
+
+
+def standing_services(base_dir: Path) -> list[AddedService]:
+    """What stands in `services/*.toml` of a directory. It runs only for programs that are told to trust the directory.
+
+    Args:
+        base_dir: The directory of the platform.
+
+    Returns:
+        Each with its `complaint` where its file cannot be read; such a one has its file's name, and no URN.
+    """
+    from ivcap_client._local import standing
+
+    return [
+        AddedService(one.path.stem, "", str(one.path), one.complaint)
+        if one.spec is None
+        else AddedService(one.spec.name, one.spec.urn, str(one.path))
+        for one in standing.found(base_dir)
     ]
 
 

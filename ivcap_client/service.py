@@ -12,11 +12,12 @@ from ivcap_client._core import jobs, services
 from ivcap_client._core.inputs import request_body
 from ivcap_client._core.patience import patience
 from ivcap_client._core.port import Port, run
-from ivcap_client._core.services import SERVICE_SCHEMA, TOOL_SCHEMA, ServiceRecord, service_record
+from ivcap_client._core.services import SERVICE_SCHEMA, ServiceRecord, service_record
 from ivcap_client.exception import JobTimeout, ResourceNotFound
 from ivcap_client.handle import Handle
 from ivcap_client.job import Job
 from ivcap_client.parameters import POption, PType, ServiceParameter, parameters_of, schema_of
+from ivcap_client.urns import TOOL_SCHEMA
 
 __all__ = [
     "SERVICE_SCHEMA",

@@ -8,10 +8,14 @@ from urllib.parse import quote
 
 from ivcap_client.exception import InvalidInput
 
-__all__ = ["UNSET", "URN", "Unset", "identifier", "is_urn", "kind_of", "quoted", "urn_of"]
+__all__ = ["TOOL_SCHEMA", "UNSET", "URN", "Unset", "identifier", "is_urn", "kind_of", "quoted", "urn_of"]
 
 URN = str
 """A URN is plain text; the alias says what is meant."""
+
+
+TOOL_SCHEMA = "urn:sd-core:schema.ai-tool.1"
+"""Schema of the aspects that describe services as tools."""
 
 
 class Unset:

@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -17,22 +18,25 @@ from anyio.abc import TaskGroup
 
 from ivcap_client import IVCAP, Job, LocalIVCAP
 from ivcap_client.exception import InvalidInput, ResourceNotFound
-from ivcap_client.job import JobRecord
-from ivcap_mcp import ordering
+from ivcap_client.later import later
 from ivcap_mcp.catalog import Catalog
 from ivcap_mcp.catalog_cache import CatalogCache
 from ivcap_mcp.changes import Changes
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.identifiers import checked
-from ivcap_mcp.request import Request
 from ivcap_mcp.settings import Settings
 from ivcap_mcp.shortening import is_little
-from ivcap_mcp.submissions import Journal, Submission
-from ivcap_mcp.uploads import HandOffs
-from ivcap_mcp.watch import Watchers
 
 if TYPE_CHECKING:
+    from ivcap_client.job import JobRecord
+    from ivcap_mcp import ordering
     from ivcap_mcp.auth.desk import Desk
+    from ivcap_mcp.request import Request
+    from ivcap_mcp.submissions import Journal, Submission
+    from ivcap_mcp.uploads import HandOffs
+    from ivcap_mcp.watch import Watchers
+else:
+    ordering = later("ivcap_mcp.ordering")
 
 log = logging.getLogger("ivcap_mcp")
 
@@ -53,10 +57,6 @@ class Backend:
         if settings.cache_dir is not None and not settings.local:  # a local directory is as near as its cache would be
             cache = CatalogCache(settings.cache_dir, ivcap.url, self.identity, now=lambda: self.identity)
         self.catalog = Catalog(ivcap, settings, self.changes, builtins, cache)
-        self.journal = Journal(settings.state_dir, attach_for=settings.attach_for)
-        self.handoffs = HandOffs(ivcap, settings.owner, read_only=settings.read_only)
-        if settings.secret:
-            self.handoffs.sealed_with([settings.secret])
         self.desk: Desk | None = None
         self.stopping = False
         self._door, self._sessions = anyio.Lock(), 0
@@ -65,6 +65,24 @@ class Backend:
         self._notes: OrderedDict[str, str] = OrderedDict()
         self._ended: OrderedDict[str, JobRecord] = OrderedDict()
         self._cancels: bool | None = None
+
+    # Made when they are needed: a start pays for none of them.
+    @cached_property
+    def journal(self) -> Journal:
+        """What was ordered, and what became of it."""
+        from ivcap_mcp.submissions import Journal
+
+        return Journal(self.settings.state_dir, attach_for=self.settings.attach_for)
+
+    @cached_property
+    def handoffs(self) -> HandOffs:
+        """Addresses that take the bytes of one artifact."""
+        from ivcap_mcp.uploads import HandOffs
+
+        made = HandOffs(self.ivcap, self.settings.owner, read_only=self.settings.read_only)
+        if self.settings.secret:
+            made.sealed_with([self.settings.secret])
+        return made
 
     @property
     def identity(self) -> str:
@@ -111,7 +129,7 @@ class Backend:
         self.stopping = True
         self.changes.close()
         if self._life is not None:
-            self._life.watchers.leave()
+            self._life.leave()
 
     async def preparing(self) -> list[dict[str, Any]]:
         """Services of the embedded platform that cannot be listed as tools yet; those that failed are left out."""
@@ -225,12 +243,27 @@ class _Life:
     """
 
     tasks: TaskGroup
-    watchers: Watchers
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._began, self._over = anyio.Event(), anyio.Event()
         self._task = asyncio.create_task(self._lived(), name="ivcap-mcp")
+
+    @cached_property
+    def watchers(self) -> Watchers:
+        """The watchers of jobs; there are none before the first job."""
+        from ivcap_mcp.watch import Watchers
+
+        return Watchers(self._backend.ivcap, self.tasks, new_job=self._backend.settings.new_job)
+
+    def leave(self) -> None:
+        """Have nobody wait for a job any more."""
+        if "watchers" in vars(self):
+            self.watchers.leave()
+
+    def _parted(self) -> None:
+        for job in self.watchers.watched if "watchers" in vars(self) else ():
+            log.info("job %s goes on; any client can pick it up with get_job", job)
 
     async def begun(self) -> None:
         await self._began.wait()
@@ -242,16 +275,15 @@ class _Life:
     async def _lived(self) -> None:
         backend = self._backend
         async with anyio.create_task_group() as self.tasks:
-            self.watchers = Watchers(backend.ivcap, self.tasks, new_job=backend.settings.new_job)
             backend.stopping = False
             self.tasks.start_soon(backend.catalog.keep_fresh)
             self._began.set()
             await self._over.wait()
             backend.stopping = True
-            for job in self.watchers.watched:
-                log.info("job %s goes on; any client can pick it up with get_job", job)
+            self._parted()
             backend.changes.close()
-            backend.journal.close()
+            if "journal" in vars(backend):
+                backend.journal.close()
             self.tasks.cancel_scope.cancel()
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import mcp_types as t
@@ -14,18 +14,30 @@ from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
 from ivcap_client.exception import IvcapError, NotSignedIn
-from ivcap_client.schemas.reading import Doc, read
-from ivcap_mcp import arguments, calls, confirm, logs, profiles, tasks, telemetry
+from ivcap_client.later import later
+from ivcap_mcp import logs, profiles, tasks
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.entries import Entry, is_reading
 from ivcap_mcp.errors import ToolError, as_result, read_only, tool_error, unknown_tool
-from ivcap_mcp.inputs import request_for
-from ivcap_mcp.progress import Telling
-from ivcap_mcp.request import Request
 from ivcap_mcp.tasks import Tasks
 from ivcap_mcp.text import clip
 from ivcap_mcp.tools import Builtin
-from ivcap_mcp.tools.services import known
+from ivcap_mcp.tools.services import known, not_ready
+
+if TYPE_CHECKING:
+    from ivcap_client.schemas import reading
+    from ivcap_mcp import arguments, calls, confirm, inputs, progress, telemetry
+    from ivcap_mcp import request as calling
+    from ivcap_mcp.request import Request
+else:
+    arguments = later("ivcap_mcp.arguments")
+    calls = later("ivcap_mcp.calls")
+    calling = later("ivcap_mcp.request")
+    confirm = later("ivcap_mcp.confirm")
+    inputs = later("ivcap_mcp.inputs")
+    progress = later("ivcap_mcp.progress")
+    reading = later("ivcap_client.schemas.reading")
+    telemetry = later("ivcap_mcp.telemetry")
 
 log = logging.getLogger("ivcap_mcp.calls")
 
@@ -70,7 +82,7 @@ class Dispatch:
                 entry = None if builtin else await self._backend.catalog.find(params.name)
             left = began + settings.max_wait - time.monotonic()
             if builtin is None and entry is None:
-                raise self._unknown(params.name)
+                raise await self._unknown(params.name)
             if settings.read_only and not (builtin and is_reading(builtin.definition)):
                 raise read_only(f"The tool {clip(params.name, 100)!r}")
             shown = builtin.definition.input_schema if builtin else entry.tool.input_schema if entry else {}
@@ -81,7 +93,7 @@ class Dispatch:
                     return question
             # The person's time to think is over before the call's time begins.
             now = time.monotonic()
-            request = Request(ctx, now + left, Telling(now, settings.progress_gap, settings.heartbeat))
+            request = calling.Request(ctx, now + left, progress.Telling(now, settings.progress_gap, settings.heartbeat))
             with anyio.fail_after(left):
                 if entry is not None:
                     return await request.told(self._service(request, entry, given))
@@ -106,11 +118,11 @@ class Dispatch:
             backend.tasks.start_soon(backend.catalog.refresh)
         return asked
 
-    def _unknown(self, name: str) -> Exception:
-        """There is no such tool; or nobody knows, while the platform cannot be read."""
+    async def _unknown(self, name: str) -> Exception:
+        """There is no such tool; or not yet; or nobody knows, while the platform cannot be read."""
         failure = self._backend.catalog.failure
         if failure is None:
-            return unknown_tool(name)
+            return await not_ready(self._backend, name) or unknown_tool(name)
         told = tool_error(failure)
         return ToolError(
             told.code, f"Whether there is a tool {clip(name, 100)!r} is not known: {told.message}", told.next
@@ -133,19 +145,26 @@ class Dispatch:
         given, told = confirm.split(given, own)
         # Nobody is asked about a call that would be refused anyway.
         if entry is not None:
-            await request_for(entry, given)
+            await inputs.request_for(entry, given)
         elif builtin is not None:
             _checked(builtin, given)
             if builtin.definition.name == "run_service":
                 entry = await known(self._backend, given["service"])
-                await request_for(entry, given["input"])
+                await inputs.request_for(entry, given["input"], by=given["service"])
         asked = confirm.question(params.name, given, service=entry.name if entry else None)
         return given, await confirm.agreed(ctx, params, asked, told, self._backend.settings.ask)
 
     async def _service(
-        self, request: Request, entry: Entry, given: dict[str, Any], *, key: str | None = None, resubmit: bool = False
+        self,
+        request: Request,
+        entry: Entry,
+        given: dict[str, Any],
+        *,
+        by: str = "",
+        key: str | None = None,
+        resubmit: bool = False,
     ) -> Any:
-        asked = await request_for(entry, given)
+        asked = await inputs.request_for(entry, given, by=by)
         if tasks.declared(request.ctx):
             job = await calls.order(self._backend, request, entry.service, asked.body, key=key, resubmit=resubmit)
             return self._tasks.created(job, asked.note)
@@ -156,9 +175,8 @@ class Dispatch:
         if builtin.definition.name == "run_service" and "wait" not in given and tasks.declared(request.ctx):
             # Who says how long to wait wants the job's handle after that, and no task.
             entry = await known(self._backend, repaired["service"])
-            return await self._service(
-                request, entry, repaired["input"], key=repaired.get("key"), resubmit=repaired.get("resubmit", False)
-            )
+            order = {name: repaired[name] for name in ("key", "resubmit") if name in repaired}
+            return await self._service(request, entry, repaired["input"], by=repaired["service"], **order)
         return await builtin.run(self._backend, request, repaired)
 
 
@@ -174,7 +192,7 @@ def _outcome(answer: Any) -> tuple[str, str | None]:
     return "error" if answer.is_error else "answer", job if isinstance(job, str) else None
 
 
-_read: dict[str, Doc] = {}
+_read: dict[str, reading.Doc] = {}
 """Schemas of built-in tools, read at their first call: start-up need not wait for it."""
 MOST_KEPT, MOST_FITTED = 2000, 500
 """Of how many arguments it is remembered that they fit, and how many characters each may have."""
@@ -197,7 +215,7 @@ def _checked(builtin: Builtin, given: dict[str, Any]) -> dict[str, Any]:
         # can change what is remembered.
         found: dict[str, Any] = json.loads(_fitted[name, text])
         return found
-    doc = _read.get(name) or _read.setdefault(name, read(builtin.definition.input_schema))
+    doc = _read.get(name) or _read.setdefault(name, reading.read(builtin.definition.input_schema))
     repaired: dict[str, Any] = arguments.repair(given, doc)
     complaints = arguments.check(repaired, doc)
     if complaints:

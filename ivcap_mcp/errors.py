@@ -31,7 +31,8 @@ class ToolError(Exception):
         self.code, self.message, self.next = code, message, next
 
     def __str__(self) -> str:
-        return f"{self.message} {self.next}".strip()
+        ends = self.message.endswith((".", "!", "?", ":", "…"))
+        return f"{self.message}{'' if ends or not self.next else '.'} {self.next}".strip()
 
 
 # Most specific first: the first class that fits decides.

@@ -11,10 +11,14 @@ import anyio
 
 from ivcap_client import Event, Job
 from ivcap_client.exception import IvcapError, ResourceNotFound
-from ivcap_mcp.watch import Ended, Failed, News
+from ivcap_client.later import later
 
 if TYPE_CHECKING:
+    from ivcap_mcp import watch
     from ivcap_mcp.backend import Backend
+    from ivcap_mcp.watch import News
+else:
+    watch = later("ivcap_mcp.watch")
 
 log = logging.getLogger("ivcap_mcp.followers")
 
@@ -80,10 +84,10 @@ async def follow_job(backend: Backend, job: Job, tell: Callable[[News], Awaitabl
     while not (job.ended and job.record.has_result):
         async with backend.watchers.listen(job) as news:
             async for one in news:
-                if isinstance(one, Failed):
+                if isinstance(one, watch.Failed):
                     break
                 await tell(one)
-                if isinstance(one, Ended):
+                if isinstance(one, watch.Ended):
                     return
         await anyio.sleep(backend.settings.poll)
 
@@ -94,7 +98,7 @@ async def follow_job_status(backend: Backend, job: Job) -> None:
 
     async def tell(news: News) -> None:
         nonlocal known
-        if isinstance(news, Ended):
+        if isinstance(news, watch.Ended):
             rank = 3
         elif isinstance(news, Event) and news.status is not None:
             # The end is announced when it can be read: by `Ended`, after the job was read with its result.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mcp_types as t
 from mcp.server.context import ServerRequestContext
@@ -15,7 +15,8 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from ivcap_client import IVCAP, __version__
 from ivcap_client.exception import IvcapError
-from ivcap_mcp import completion, confirm, profiles, prompts, resources, tasks
+from ivcap_client.later import later
+from ivcap_mcp import profiles, tasks
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.dispatch import Dispatch
 from ivcap_mcp.errors import no_resource
@@ -25,6 +26,14 @@ from ivcap_mcp.settings import Settings
 from ivcap_mcp.subscriptions import Subscriptions
 from ivcap_mcp.tasks import TaskParams, Tasks, UpdateParams
 from ivcap_mcp.tools import BUILTINS
+
+if TYPE_CHECKING:
+    from ivcap_mcp import completion, confirm, prompts, resources
+else:
+    completion = later("ivcap_mcp.completion")
+    confirm = later("ivcap_mcp.confirm")
+    prompts = later("ivcap_mcp.prompts")
+    resources = later("ivcap_mcp.resources")
 
 Context = ServerRequestContext[Any, Any]
 

@@ -21,15 +21,19 @@ from mcp.shared.subscriptions import event_matches, event_to_notification
 
 from ivcap_client import Job
 from ivcap_client.exception import IvcapError
+from ivcap_client.later import later
 from ivcap_client.urns import kind_of
-from ivcap_mcp import followers, resources, tasks
+from ivcap_mcp import followers, tasks
 from ivcap_mcp.changes import Event, Peer, TaskChanged
 from ivcap_mcp.errors import ToolError, no_resource
 from ivcap_mcp.followers import Follow, Followers, Key
 
 if TYPE_CHECKING:
+    from ivcap_mcp import resources
     from ivcap_mcp.backend import Backend
     from ivcap_mcp.tasks import Tasks
+else:
+    resources = later("ivcap_mcp.resources")
 
 log = logging.getLogger("ivcap_mcp.subscriptions")
 

@@ -222,8 +222,6 @@ def connect(options: Options, env: Mapping[str, str], auth: Auth | None = None) 
     Raises:
         ConfigError: The options and the environment contradict each other.
     """
-    from ivcap_mcp.telemetry import PlatformCalls
-
     target = chosen(options, env)
     if target.url is None:
         base = options.local_dir.expanduser().absolute() if options.local_dir else data_dir(env)
@@ -232,6 +230,8 @@ def connect(options: Options, env: Mapping[str, str], auth: Auth | None = None) 
             base, services=options.services, trust_services=options.local_dir is not None, offline=options.offline
         )
         return Connected(ivcap, f"the embedded platform in {base}", f"the embedded platform in {base}")
+    from ivcap_mcp.telemetry import PlatformCalls
+
     for name, given in (("--local-dir", options.local_dir), ("--service", options.services)):
         if given:
             raise ConfigError(

@@ -23,17 +23,21 @@ from pydantic import BaseModel
 
 from ivcap_client import Event, Job
 from ivcap_client.exception import IvcapError
+from ivcap_client.later import later
 from ivcap_client.urns import kind_of
 from ivcap_mcp import followers, results
 from ivcap_mcp.changes import TaskChanged
 from ivcap_mcp.errors import ToolError, as_result, read_only
 from ivcap_mcp.followers import Followers
-from ivcap_mcp.progress import Progress
 from ivcap_mcp.text import clip, stripped
-from ivcap_mcp.watch import Ended, News
 
 if TYPE_CHECKING:
+    from ivcap_mcp import progress, watch
     from ivcap_mcp.backend import Backend
+    from ivcap_mcp.watch import News
+else:
+    progress = later("ivcap_mcp.progress")
+    watch = later("ivcap_mcp.watch")
 
 log = logging.getLogger("ivcap_mcp.tasks")
 
@@ -175,15 +179,15 @@ class Tasks:
 
     async def follow(self, job: Job) -> None:
         """Announce what a task does: every change of its status, its progress now and then."""
-        progress, sent = Progress(), 0.0
+        heard, sent = progress.Progress(), 0.0
         gap = self._backend.settings.task_poll / 2
 
         async def tell(news: News) -> None:
             nonlocal sent
-            if isinstance(news, Ended):
+            if isinstance(news, watch.Ended):
                 await self._backend.changes.task_changed(job.urn, await self.state(news.job))
             elif isinstance(news, Event) and news.status not in ("succeeded", "failed", "error"):
-                step = progress.of(news)
+                step = heard.of(news)
                 share = f"{step.progress:.0f} %: " if step.total else ""
                 self._messages[job.urn] = share + step.message
                 if news.status is not None or time.monotonic() - sent >= gap:

@@ -7,22 +7,49 @@ identities; never arguments, results, addresses of data or tokens.
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
-from opentelemetry import context, metrics, propagate, trace
+from opentelemetry import context, propagate, trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 _tracer = trace.get_tracer("ivcap_mcp")
-_meter = metrics.get_meter("ivcap_mcp")
-_calls = _meter.create_histogram("ivcap_mcp.tool.duration", unit="s", description="Tool calls, by tool and outcome")
-_asked = _meter.create_histogram(
-    "ivcap_mcp.platform.duration", unit="s", description="Requests to the platform, by operation and status"
-)
-_refused = _meter.create_counter("ivcap_mcp.refused", description="Requests over HTTP that were not let in, by status")
-_callers = _meter.create_up_down_counter("ivcap_mcp.callers", description="Callers with a server of their own")
-_watched = _meter.create_up_down_counter("ivcap_mcp.jobs.watched", description="Jobs that are being watched")
+
+
+class _Instruments:
+    def __init__(self) -> None:
+        from opentelemetry import metrics
+
+        meter = metrics.get_meter("ivcap_mcp")
+        self.calls = meter.create_histogram(
+            "ivcap_mcp.tool.duration", unit="s", description="Tool calls, by tool and outcome"
+        )
+        self.asked = meter.create_histogram(
+            "ivcap_mcp.platform.duration", unit="s", description="Requests to the platform, by operation and status"
+        )
+        self.refused = meter.create_counter(
+            "ivcap_mcp.refused", description="Requests over HTTP that were not let in, by status"
+        )
+        self.callers = meter.create_up_down_counter(
+            "ivcap_mcp.callers", description="Callers with a server of their own"
+        )
+        self.watched = meter.create_up_down_counter("ivcap_mcp.jobs.watched", description="Jobs that are being watched")
+
+
+@cache
+def _made() -> _Instruments:
+    return _Instruments()
+
+
+def _measured() -> _Instruments | None:
+    """What is measured with; `None` while nothing can be collecting, since that would have loaded the module."""
+    if "opentelemetry.metrics" in sys.modules or "OTEL_PYTHON_METER_PROVIDER" in os.environ:
+        return _made()
+    return None
 
 
 class PlatformCalls:
@@ -52,7 +79,8 @@ class PlatformCalls:
                 span.set_status(StatusCode.ERROR)
             span.set_attributes(outcome)
             span.end()
-            _asked.record(time.monotonic() - began, told | outcome)
+            if (found := _measured()) is not None:
+                found.asked.record(time.monotonic() - began, told | outcome)
 
         return ended
 
@@ -61,22 +89,26 @@ def called(tool: str, outcome: str, seconds: float, job: str | None) -> None:
     """A tool call has been answered."""
     if job is not None:
         trace.get_current_span().set_attribute("ivcap.job", job)
-    _calls.record(seconds, {"ivcap.tool": tool, "ivcap.outcome": outcome})
+    if (found := _measured()) is not None:
+        found.calls.record(seconds, {"ivcap.tool": tool, "ivcap.outcome": outcome})
 
 
 def refused(status: int) -> None:
     """A request was not let in."""
-    _refused.add(1, {"http.response.status_code": status})
+    if (found := _measured()) is not None:
+        found.refused.add(1, {"http.response.status_code": status})
 
 
 def callers(change: int) -> None:
     """Callers have come or gone."""
-    _callers.add(change)
+    if (found := _measured()) is not None:
+        found.callers.add(change)
 
 
 def watched(change: int) -> None:
     """Jobs are being watched, or no longer."""
-    _watched.add(change)
+    if (found := _measured()) is not None:
+        found.watched.add(change)
 
 
 def joined(headers: Mapping[bytes, bytes]) -> object:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskGroup
@@ -15,7 +16,12 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from ivcap_client import IVCAP, Event, Job
 from ivcap_client.exception import IvcapError, IvcapTimeout, ProtocolError, ResourceNotFound
-from ivcap_mcp import telemetry
+from ivcap_client.later import later
+
+if TYPE_CHECKING:
+    from ivcap_mcp import telemetry
+else:
+    telemetry = later("ivcap_mcp.telemetry")
 
 log = logging.getLogger("ivcap_mcp.watch")
 

@@ -16,7 +16,6 @@ from ivcap_client._core.wire import Fields, carried_out, encoded, fields
 from ivcap_client.exception import AmbiguousRequest, InvalidInput, ResourceNotFound
 from ivcap_client.urns import identifier, quoted, urn_of
 
-TOOL_SCHEMA = "urn:sd-core:schema.ai-tool.1"
 TOOL_SCHEMAS = "urn:sd-core:schema%ai-tool.1"
 """The same in every spelling that is in use."""
 SERVICE_SCHEMA = "urn:ivcap:schema.service.2"

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ivcap_client._core import aspects, search
+from ivcap_client._core import aspects
 from ivcap_client._core.aspects import AspectQuery, AspectRecord, Unread
 from ivcap_client._core.pages import Page
 from ivcap_client._core.port import Port, run
-from ivcap_client._core.search import SearchResult
 from ivcap_client._faces.face import Face
 from ivcap_client.aspect import Aspect
+from ivcap_client.later import later
 from ivcap_client.paging import Pager
+
+if TYPE_CHECKING:
+    from ivcap_client._core import search as searching
+else:
+    searching = later("ivcap_client._core.search")
 
 Content = Mapping[str, Any]
 
@@ -131,7 +136,7 @@ class Aspects(Face):
 
     def search(
         self, query: str, *, limit: int = 10, at_time: datetime | None = None, cursor: str | None = None
-    ) -> SearchResult:
+    ) -> searching.SearchResult:
         """Answers of a Datalog query over the datafabric; deployments only.
 
         Raises:
@@ -145,13 +150,13 @@ class Aspects(Face):
             ...     print("list_aspects(content_path=…) does it here" if error.operation else "")
             list_aspects(content_path=…) does it here
         """
-        return run(search.search(self._port, query, limit=limit, at_time=at_time, cursor=cursor))
+        return run(searching.search(self._port, query, limit=limit, at_time=at_time, cursor=cursor))
 
     async def search_async(
         self, query: str, *, limit: int = 10, at_time: datetime | None = None, cursor: str | None = None
-    ) -> SearchResult:
+    ) -> searching.SearchResult:
         """`search` for async code."""
-        return await search.search(self._async_port, query, limit=limit, at_time=at_time, cursor=cursor)
+        return await searching.search(self._async_port, query, limit=limit, at_time=at_time, cursor=cursor)
 
     def _aspect(self, record: AspectRecord | Unread) -> Aspect:
         return Aspect(self._whole, record)  # type: ignore[arg-type]  # read when looked at

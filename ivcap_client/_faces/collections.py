@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from ivcap_client._core import collections
-from ivcap_client._core.collections import CollectionItem, CollectionRecord
 from ivcap_client._core.port import run
 from ivcap_client._faces.face import Face
-from ivcap_client.collection import Collection
+from ivcap_client.later import later
 from ivcap_client.paging import Pager
+
+if TYPE_CHECKING:
+    from ivcap_client import collection
+    from ivcap_client._core import collections
+else:
+    collection = later("ivcap_client.collection")
+    collections = later("ivcap_client._core.collections")
 
 
 class Collections(Face):
@@ -17,7 +23,7 @@ class Collections(Face):
 
     def create_collection(
         self, urn: str, name: str, *, description: str | None = None, policy: str | None = None
-    ) -> Collection:
+    ) -> collection.Collection:
         """Define a collection, or define it anew; what is in it stays.
 
         Args:
@@ -37,11 +43,11 @@ class Collections(Face):
 
     async def create_collection_async(
         self, urn: str, name: str, *, description: str | None = None, policy: str | None = None
-    ) -> Collection:
+    ) -> collection.Collection:
         """`create_collection` for async code."""
         return self._collection(await collections.create(self._async_port, urn, name, description, policy))
 
-    def get_collection(self, urn: str, *, at_time: datetime | None = None) -> Collection:
+    def get_collection(self, urn: str, *, at_time: datetime | None = None) -> collection.Collection:
         """A collection by its URN, as it is or was.
 
         Raises:
@@ -54,13 +60,13 @@ class Collections(Face):
         """
         return self._collection(run(collections.read(self._port, urn, at_time)))
 
-    async def get_collection_async(self, urn: str, *, at_time: datetime | None = None) -> Collection:
+    async def get_collection_async(self, urn: str, *, at_time: datetime | None = None) -> collection.Collection:
         """`get_collection` for async code."""
         return self._collection(await collections.read(self._async_port, urn, at_time))
 
     def list_collections(
         self, *, name_filter: str | None = None, limit: int | None = 10, at_time: datetime | None = None
-    ) -> Pager[Collection]:
+    ) -> Pager[collection.Collection]:
         """Collections, page by page as they are needed.
 
         Args:
@@ -82,7 +88,7 @@ class Collections(Face):
 
     def add_to_collection(
         self, collection_urn: str, item_urn: str, *, policy: str | None = None
-    ) -> CollectionItem | None:
+    ) -> collections.CollectionItem | None:
         """Put something into a collection; `None`: it was there.
 
         Examples:
@@ -96,7 +102,7 @@ class Collections(Face):
 
     async def add_to_collection_async(
         self, collection_urn: str, item_urn: str, *, policy: str | None = None
-    ) -> CollectionItem | None:
+    ) -> collections.CollectionItem | None:
         """`add_to_collection` for async code."""
         return await collections.add(self._async_port, collection_urn, item_urn, policy)
 
@@ -133,5 +139,5 @@ class Collections(Face):
         """`retract_collection` for async code."""
         return await collections.retract(self._async_port, collection_urn)
 
-    def _collection(self, record: CollectionRecord) -> Collection:
-        return Collection(self._whole, record)
+    def _collection(self, record: collections.CollectionRecord) -> collection.Collection:
+        return collection.Collection(self._whole, record)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ivcap_client._core import orders, packages, queues, secrets
-from ivcap_client._core.orders import OrderRecord
 from ivcap_client._core.pages import Listing
 from ivcap_client._core.port import run
-from ivcap_client._core.queues import Message, QueueRecord
-from ivcap_client._core.secrets import SecretRecord
 from ivcap_client._faces.face import Face
 from ivcap_client.exception import InvalidInput
-from ivcap_client.order import Order
+from ivcap_client.later import later
 from ivcap_client.paging import Pager
-from ivcap_client.queue import Queue
-from ivcap_client.secret import Secret
 from ivcap_client.urns import identifier
+
+if TYPE_CHECKING:
+    from ivcap_client import order, queue, secret
+    from ivcap_client._core import orders, packages, queues, secrets
+else:
+    order = later("ivcap_client.order")
+    queue = later("ivcap_client.queue")
+    secret = later("ivcap_client.secret")
+    orders = later("ivcap_client._core.orders")
+    packages = later("ivcap_client._core.packages")
+    queues = later("ivcap_client._core.queues")
+    secrets = later("ivcap_client._core.secrets")
 
 
 class Kept(Face):
@@ -33,7 +39,7 @@ class Kept(Face):
         order_by: str | None = None,
         order_desc: bool | None = False,
         at_time: datetime | None = None,
-    ) -> Pager[Secret]:
+    ) -> Pager[secret.Secret]:
         """Secrets by name, without values.
 
         Raises:
@@ -50,7 +56,7 @@ class Kept(Face):
             )
         return self._pager(lambda port, size, at: secrets.list_page(port, filter, size, at), self._secret, limit)
 
-    def get_secret(self, secret_name: str, *, secret_type: str | None = None) -> Secret:
+    def get_secret(self, secret_name: str, *, secret_type: str | None = None) -> secret.Secret:
         """A secret by its name, with a hash of its value.
 
         Raises:
@@ -63,7 +69,7 @@ class Kept(Face):
         """
         return self._secret(run(secrets.read(self._port, secret_name, secret_type)))
 
-    async def get_secret_async(self, secret_name: str, *, secret_type: str | None = None) -> Secret:
+    async def get_secret_async(self, secret_name: str, *, secret_type: str | None = None) -> secret.Secret:
         """`get_secret` for async code."""
         return self._secret(await secrets.read(self._async_port, secret_name, secret_type))
 
@@ -74,7 +80,7 @@ class Kept(Face):
         *,
         expiry_time: int | datetime | None = None,
         secret_type: str | None = None,
-    ) -> Secret:
+    ) -> secret.Secret:
         """Keep a value under a name, for services to use; an older one is gone.
 
         Args:
@@ -89,7 +95,7 @@ class Kept(Face):
             2099
         """
         run(secrets.write(self._port, secret_name, secret_value, expiry_time, secret_type))
-        return self._secret(SecretRecord(secret_name, kind=secret_type)).refresh()
+        return self._secret(secrets.SecretRecord(secret_name, kind=secret_type)).refresh()
 
     async def set_secret_async(
         self,
@@ -98,10 +104,10 @@ class Kept(Face):
         *,
         expiry_time: int | datetime | None = None,
         secret_type: str | None = None,
-    ) -> Secret:
+    ) -> secret.Secret:
         """`set_secret` for async code."""
         await secrets.write(self._async_port, secret_name, secret_value, expiry_time, secret_type)
-        return await self._secret(SecretRecord(secret_name, kind=secret_type)).refresh_async()
+        return await self._secret(secrets.SecretRecord(secret_name, kind=secret_type)).refresh_async()
 
     # Queues
 
@@ -113,7 +119,7 @@ class Kept(Face):
         order_by: str | None = None,
         order_desc: bool | None = False,
         at_time: datetime | None = None,
-    ) -> Pager[Queue]:
+    ) -> Pager[queue.Queue]:
         """Queues, page by page as they are needed; `limit=None` for all.
 
         Examples:
@@ -124,7 +130,7 @@ class Kept(Face):
         asked = Listing(filter, order_by, order_desc, at_time)
         return self._pager(lambda port, size, at: queues.list_page(port, asked, size, at), self._queue, limit)
 
-    def create_queue(self, name: str, *, description: str | None = None, policy: str | None = None) -> Queue:
+    def create_queue(self, name: str, *, description: str | None = None, policy: str | None = None) -> queue.Queue:
         """Make a queue.
 
         Args:
@@ -143,11 +149,11 @@ class Kept(Face):
 
     async def create_queue_async(
         self, name: str, *, description: str | None = None, policy: str | None = None
-    ) -> Queue:
+    ) -> queue.Queue:
         """`create_queue` for async code."""
         return self._queue(await queues.create(self._async_port, name, description, policy))
 
-    def get_queue(self, queue_id: str) -> Queue:
+    def get_queue(self, queue_id: str) -> queue.Queue:
         """A queue by its URN, with how much waits in it.
 
         Examples:
@@ -157,7 +163,7 @@ class Kept(Face):
         """
         return self._queue(run(queues.read(self._port, queue_id)))
 
-    async def get_queue_async(self, queue_id: str) -> Queue:
+    async def get_queue_async(self, queue_id: str) -> queue.Queue:
         """`get_queue` for async code."""
         return self._queue(await queues.read(self._async_port, queue_id))
 
@@ -188,7 +194,7 @@ class Kept(Face):
         """`enqueue_message` for async code."""
         return await queues.put(self._async_port, queue_id, message, schema)
 
-    def dequeue_messages(self, queue_id: str, limit: int = 1) -> tuple[Message, ...]:
+    def dequeue_messages(self, queue_id: str, limit: int = 1) -> tuple[queues.Message, ...]:
         """Take messages out of a queue, the oldest first; they are gone from it.
 
         Examples:
@@ -199,7 +205,7 @@ class Kept(Face):
         """
         return run(queues.take(self._port, queue_id, limit))
 
-    async def dequeue_messages_async(self, queue_id: str, limit: int = 1) -> tuple[Message, ...]:
+    async def dequeue_messages_async(self, queue_id: str, limit: int = 1) -> tuple[queues.Message, ...]:
         """`dequeue_messages` for async code."""
         return await queues.take(self._async_port, queue_id, limit)
 
@@ -213,7 +219,7 @@ class Kept(Face):
         order_by: str | None = None,
         order_desc: bool | None = False,
         at_time: datetime | None = None,
-    ) -> Pager[Order]:
+    ) -> Pager[order.Order]:
         """Orders, page by page as they are needed; `limit=None` for all. Deployments only.
 
         Examples:
@@ -227,14 +233,14 @@ class Kept(Face):
         asked = Listing(filter, order_by, order_desc, at_time)
         return self._pager(lambda port, size, at: orders.list_page(port, asked, size, at), self._order, limit)
 
-    def get_order(self, order_id: str) -> Order:
+    def get_order(self, order_id: str) -> order.Order:
         """Handle of an order; nothing is asked until it is used.
 
         Examples:
             >>> ivcap.get_order("urn:ivcap:order:00000000-0000-0000-0000-000000000001").urn
             'urn:ivcap:order:00000000-0000-0000-0000-000000000001'
         """
-        return self._order(OrderRecord(identifier(order_id, "get order")))
+        return self._order(orders.OrderRecord(identifier(order_id, "get order")))
 
     # Packages
 
@@ -268,11 +274,11 @@ class Kept(Face):
         """`remove_package` for async code."""
         await packages.remove(self._async_port, tag)
 
-    def _secret(self, record: SecretRecord) -> Secret:
-        return Secret(self._whole, record)
+    def _secret(self, record: secrets.SecretRecord) -> secret.Secret:
+        return secret.Secret(self._whole, record)
 
-    def _queue(self, record: QueueRecord) -> Queue:
-        return Queue(self._whole, record)
+    def _queue(self, record: queues.QueueRecord) -> queue.Queue:
+        return queue.Queue(self._whole, record)
 
-    def _order(self, record: OrderRecord) -> Order:
-        return Order(self._whole, record)
+    def _order(self, record: orders.OrderRecord) -> order.Order:
+        return order.Order(self._whole, record)

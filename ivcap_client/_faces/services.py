@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ivcap_client._core import services
 from ivcap_client._core.pages import Listing
 from ivcap_client._core.port import run
-from ivcap_client._core.services import ServiceDefinition, ServiceRecord
 from ivcap_client._faces.face import Face
-from ivcap_client.agent import Agent
+from ivcap_client.later import later
 from ivcap_client.paging import Pager
-from ivcap_client.service import Service
 from ivcap_client.urns import identifier
+
+if TYPE_CHECKING:
+    from ivcap_client import agent, service
+    from ivcap_client._core import services
+else:
+    agent = later("ivcap_client.agent")
+    service = later("ivcap_client.service")
+    services = later("ivcap_client._core.services")
 
 
 class Services(Face):
@@ -28,7 +33,7 @@ class Services(Face):
         order_by: str | None = None,
         order_desc: bool | None = False,
         at_time: datetime | None = None,
-    ) -> Pager[Service]:
+    ) -> Pager[service.Service]:
         """Services, page by page as they are needed.
 
         Args:
@@ -45,7 +50,7 @@ class Services(Face):
         asked = Listing(filter, order_by, order_desc, at_time)
         return self._pager(lambda port, size, at: services.list_page(port, asked, None, size, at), self._service, limit)
 
-    def search_services(self, text: str, *, limit: int | None = 10) -> Pager[Service]:
+    def search_services(self, text: str, *, limit: int | None = 10) -> Pager[service.Service]:
         """Services that fit a description in words, best first, where the platform can search.
 
         Examples:
@@ -61,7 +66,7 @@ class Services(Face):
             lambda port, size, at: services.list_page(port, Listing(), text, size, at), self._service, limit
         )
 
-    def get_service(self, service_id: str) -> Service:
+    def get_service(self, service_id: str) -> service.Service:
         """Handle of a service; nothing is asked until it is used.
 
         Raises:
@@ -72,9 +77,9 @@ class Services(Face):
             >>> service.refresh().name
             'plain'
         """
-        return self._service(ServiceRecord(identifier(service_id, "get service")))
+        return self._service(services.ServiceRecord(identifier(service_id, "get service")))
 
-    def get_service_by_name(self, name: str) -> Service:
+    def get_service_by_name(self, name: str) -> service.Service:
         """The one service with exactly this name.
 
         Raises:
@@ -88,11 +93,11 @@ class Services(Face):
         """
         return self._service(run(services.by_name(self._port, name)))
 
-    async def get_service_by_name_async(self, name: str) -> Service:
+    async def get_service_by_name_async(self, name: str) -> service.Service:
         """`get_service_by_name` for async code."""
         return self._service(await services.by_name(self._async_port, name))
 
-    def get_agent(self, agent_id: str) -> Agent:
+    def get_agent(self, agent_id: str) -> agent.Agent:
         """Handle of an agent, which is a service; nothing is asked until it is used.
 
         Raises:
@@ -103,7 +108,7 @@ class Services(Face):
             >>> agent.exec_agent({"do": "echo"}).succeeded
             True
         """
-        return Agent(self._whole, agent_id)
+        return agent.Agent(self._whole, agent_id)
 
     def create_service(
         self,
@@ -116,7 +121,7 @@ class Services(Face):
         parameters: Iterable[Mapping[str, Any]] = (),
         name: str | None = None,
         tags: Iterable[str] = (),
-    ) -> Service:
+    ) -> service.Service:
         """Define a service. (Tools that publish theirs state two aspects instead; see the guide to services.)
 
         Args:
@@ -147,7 +152,9 @@ class Services(Face):
             >>> list(adder.parameters)
             ['first_number']
         """
-        made = ServiceDefinition(id, description, controller_schema, controller, policy, parameters, name, tags)
+        made = services.ServiceDefinition(
+            id, description, controller_schema, controller, policy, parameters, name, tags
+        )
         return self._service(run(services.create(self._port, made)))
 
     async def create_service_async(
@@ -161,9 +168,11 @@ class Services(Face):
         parameters: Iterable[Mapping[str, Any]] = (),
         name: str | None = None,
         tags: Iterable[str] = (),
-    ) -> Service:
+    ) -> service.Service:
         """`create_service` for async code."""
-        made = ServiceDefinition(id, description, controller_schema, controller, policy, parameters, name, tags)
+        made = services.ServiceDefinition(
+            id, description, controller_schema, controller, policy, parameters, name, tags
+        )
         return self._service(await services.create(self._async_port, made))
 
     def update_service(
@@ -178,7 +187,7 @@ class Services(Face):
         name: str | None = None,
         tags: Iterable[str] = (),
         force_create: bool = False,
-    ) -> Service:
+    ) -> service.Service:
         """Define a service anew: what `create_service` takes replaces all of it.
 
         Args:
@@ -207,7 +216,9 @@ class Services(Face):
             >>> changed.description
             'Adds more numbers'
         """
-        made = ServiceDefinition(id, description, controller_schema, controller, policy, parameters, name, tags)
+        made = services.ServiceDefinition(
+            id, description, controller_schema, controller, policy, parameters, name, tags
+        )
         return self._service(run(services.update(self._port, made, force_create)))
 
     async def update_service_async(
@@ -222,9 +233,11 @@ class Services(Face):
         name: str | None = None,
         tags: Iterable[str] = (),
         force_create: bool = False,
-    ) -> Service:
+    ) -> service.Service:
         """`update_service` for async code."""
-        made = ServiceDefinition(id, description, controller_schema, controller, policy, parameters, name, tags)
+        made = services.ServiceDefinition(
+            id, description, controller_schema, controller, policy, parameters, name, tags
+        )
         return self._service(await services.update(self._async_port, made, force_create))
 
     def delete_service(self, service_id: str) -> None:
@@ -244,5 +257,5 @@ class Services(Face):
         """`delete_service` for async code."""
         await services.delete(self._async_port, service_id)
 
-    def _service(self, record: ServiceRecord) -> Service:
-        return Service(self._whole, record)
+    def _service(self, record: services.ServiceRecord) -> service.Service:
+        return service.Service(self._whole, record)

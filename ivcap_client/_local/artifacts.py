@@ -10,7 +10,8 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from .._core.messages import Request, Response
-from . import filters, times
+from ..later import later
+from . import times
 from .artifact_record import LocalArtifact, of_record
 from .asked import header, in_path, listing, page, present, reply
 from .identity import ACCOUNT, urn, uuid_of
@@ -21,7 +22,10 @@ from .refusals import invalid, no_room
 from .routes import route
 
 if TYPE_CHECKING:
+    from . import filters
     from .platform import LocalPlatform
+else:
+    filters = later("ivcap_client._local.filters")
 
 MOST_NAME = 1024
 SPARE = 128 * 1024

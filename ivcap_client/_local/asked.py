@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from .._core.messages import Listed, Request, Response
-from . import cursors, filters, times
+from ..later import later
+from . import cursors, times
 from .cursors import Cursor, Key
 from .listing import MOST, BadOrder
 from .refusals import bad_request, invalid, too_large
+
+if TYPE_CHECKING:
+    from . import filters
+else:
+    filters = later("ivcap_client._local.filters")
 
 T = TypeVar("T")
 
@@ -126,6 +132,8 @@ class Listing:
     def condition(self, fields: frozenset[str]) -> filters.Condition | None:
         """Return the `filter`, checked."""
         text = self.query.get("filter", "")
+        if not text.strip():
+            return None
         try:
             return filters.parse(text, fields)
         except filters.BadFilter as problem:

@@ -6,11 +6,18 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from . import filters, jsonpath
+from ..later import later
 from .cursors import Key
 from .index import Connection
 from .listing import Where, order_of, rows, statement
+
+if TYPE_CHECKING:
+    from . import filters, jsonpath
+else:
+    filters = later("ivcap_client._local.filters")
+    jsonpath = later("ivcap_client._local.jsonpath")
 
 FIELDS = {
     "id": "id",

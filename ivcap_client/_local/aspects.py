@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._core.messages import Request, Response
-from . import jsonpath, reach_rules, times
+from ..later import later
+from . import reach_rules, times
 from .asked import flag, header, json_body, listing, page, parameters, present, reply
 from .aspect_query import FIELDS, AspectQuery, find
 from .aspect_rows import AspectRow
@@ -20,7 +21,10 @@ from .refusals import forbidden, invalid, missing, not_unique
 from .routes import route
 
 if TYPE_CHECKING:
+    from . import jsonpath
     from .platform import LocalPlatform
+else:
+    jsonpath = later("ivcap_client._local.jsonpath")
 
 MOST_NAME = 2048
 

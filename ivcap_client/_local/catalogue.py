@@ -8,17 +8,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import filters, times
+from ..later import later
+from . import times
 from .aspect_rows import COLUMNS, AspectRow, derived, insert
 from .aspect_store import AspectStore
 from .identity import POLICY_SERVICE, SCHEMA_SERVICE, SCHEMA_TOOL, derived_uuid, urn, uuid_of
 from .index import Connection
 
 if TYPE_CHECKING:
+    from . import filters
     from .platform import Spec
+else:
+    filters = later("ivcap_client._local.filters")
 
 PREPARING = "being prepared"
 """Description of a service whose environment is still being built, or which has not been asked yet."""
+
+MOST_TROUBLE = 500
+"""Characters of the description of a service that does not start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,7 @@ class Service:
         valid_from, valid_to: Microseconds since 1970.
         spec: How to run it here; `None`: only aspects speak of it, and those are never run.
         described: Whether its program has said what it is.
+        trouble: Why it has not, if that is known.
     """
 
     urn: str
@@ -44,22 +52,28 @@ class Service:
     valid_to: int | None
     spec: Spec | None
     described: bool
+    trouble: str = ""
 
 
 def stated_by_services(entity: str | None, schema: str | None) -> bool:
     """Whether aspects of this entity and schema, which may be a pattern, can be such as services' programs state."""
     if entity is not None and uuid_of(entity, "service") is None:
         return False
-    return schema is None or any(filters.like(known, schema) for known in (SCHEMA_SERVICE, SCHEMA_TOOL))
+    stated = (SCHEMA_SERVICE, SCHEMA_TOOL)
+    return schema is None or schema in stated or any(filters.like(known, schema) for known in stated)
 
 
 class Catalogue:
     """The services at one moment, and the aspects of those that can be run here, which are in no file."""
 
     def __init__(
-        self, aspects: AspectStore, specs: Mapping[str, Spec], described: Mapping[str, Mapping[str, Any]]
+        self,
+        aspects: AspectStore,
+        specs: Mapping[str, Spec],
+        described: Mapping[str, Mapping[str, Any]],
+        troubles: Mapping[str, str],
     ) -> None:
-        self._aspects, self._specs, self._described = aspects, specs, described
+        self._aspects, self._specs, self._described, self._troubles = aspects, specs, described, troubles
         self.facts = [
             row for spec in specs.values() if spec.urn in described for row in _facts(spec, described[spec.urn])
         ]
@@ -137,7 +151,9 @@ class Catalogue:
     def _runnable(self, spec: Spec) -> Service:
         described = self._described.get(spec.urn)
         if described is None:
-            return Service(spec.urn, spec.name, PREPARING, {}, POLICY_SERVICE, None, None, spec, False)
+            trouble = self._troubles.get(spec.urn, "")
+            told = f"does not start: {trouble}"[:MOST_TROUBLE] if trouble else PREPARING
+            return Service(spec.urn, spec.name, told, {}, POLICY_SERVICE, None, None, spec, False, trouble)
         content = described.get("service") or {}
         tool = described.get("tool") or {}
         return Service(

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..urns import TOOL_SCHEMA
 from . import places
 from .approvals import write_private
 from .specs import ServiceSpec
 
-TOOL_SCHEMA = "urn:sd-core:schema.ai-tool.1"
 SERVICE_SCHEMA = "urn:ivcap:schema.service.2"
 MOST_TOOLS = 64
 """Tools of one program that become services."""

@@ -34,12 +34,14 @@ def output(store: Store, job: LocalJob, most: int = MOST, *, own: bool = False) 
         own: Leave out what the tool's library says of its own work.
 
     Returns:
-        `None` if the job has not begun, or the log of that time is gone.
+        `None` if the job has not begun, or the log of that time is gone. Of one that ended before its tool had it: what
+        the tool printed when it was to be started.
     """
-    if job.started_at is None:
+    begun = job.started_at or (job.requested_at if job.ended else None)
+    if begun is None:
         return None
     others = _neighbours(store, job)
-    start = times.parse(job.started_at)
+    start = times.parse(begun)
     end = None if job.finished_at is None else times.parse(job.finished_at)
     if end is not None:
         later = [times.parse(other.started_at) for other in others if other.started_at]
@@ -55,7 +57,7 @@ def output(store: Store, job: LocalJob, most: int = MOST, *, own: bool = False) 
     if size > most:
         text = text.encode()[-most:].decode("utf-8", "ignore")
         text = text.partition("\n")[2] or text
-    return JobOutput(text, size, _meanwhile(job, others))
+    return JobOutput(text, size, _meanwhile(begun, job, others))
 
 
 def _between(log: Path, start: int, end: int | None) -> bytes | None:
@@ -98,9 +100,9 @@ def _neighbours(store: Store, job: LocalJob) -> list[LocalJob]:
     return [of_record(json.loads(text)) for (text,) in store.jobs.read(work)]
 
 
-def _meanwhile(job: LocalJob, others: Sequence[LocalJob]) -> tuple[str, ...]:
+def _meanwhile(began: str, job: LocalJob, others: Sequence[LocalJob]) -> tuple[str, ...]:
     """Those that ran at the same time. Times are RFC 3339 in UTC with microseconds, so they sort as text."""
-    began, ended = job.started_at or "", job.finished_at or "9"
+    ended = job.finished_at or "9"
     beside = [
         other.urn
         for other in others

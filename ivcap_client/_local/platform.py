@@ -9,53 +9,38 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from .._core.messages import BlockingBody, Request, Response
-from . import (
-    artifacts,
-    aspects,
-    blobs,
-    job_reads,
-    jobs,
-    legacy_services,
-    openapi,
-    queues,
-    routes,
-    service_writes,
-    services,
-    times,
-    unserved,
-    user_secrets,
-)
+from . import routes, times
 from .bodies import WholeBody
 from .catalogue import Catalogue
-from .event_query import EventQuery
-from .job_record import LocalJob
 from .listing import BadOrder
 from .reach import Reach
 from .refusals import Refusal, disk, invalid, not_here
 from .store import Store
 from .uploads import SourceFailed
 
+if TYPE_CHECKING:
+    from .event_query import EventQuery
+    from .job_record import LocalJob
+
 log = logging.getLogger(__name__)
 
-HANDLERS = (
-    artifacts,
-    aspects,
-    blobs,
-    jobs,
-    job_reads,
-    legacy_services,
-    openapi,
-    queues,
-    service_writes,
-    services,
-    unserved,
-    user_secrets,
-)
-"""The modules whose handlers are routed; importing them registers them."""
+HANDLERS = {
+    "artifacts": ("artifacts", "blobs"),
+    "aspects": ("aspects",),
+    "openapi": ("openapi",),
+    "queues": ("queues",),
+    "search": ("unserved",),
+    "secrets": ("user_secrets",),
+    "services": ("legacy_services",),
+    "services2": ("services", "service_writes", "job_reads", "jobs"),
+}
+"""The modules whose handlers are routed, by what their paths begin with; importing them registers them."""
+
+routes.homes(__package__, HANDLERS)
 
 IN_PROCESS = "http://ivcap.localhost"
 """Base of the links given to a client in this process: a name that no network resolves."""
@@ -87,6 +72,9 @@ class Runners(Protocol):
 
         A description is `{"tool": …, "service": …, "digest": …, "described_at": …}`.
         """
+
+    def trouble(self, spec: Spec) -> str:
+        """Return why a service has no description, or nothing where that is not known. Never waits."""
 
     def follow(self, job: LocalJob, asked: EventQuery, *, timeout: float | None = None) -> BlockingBody:
         """Return the events of a running job that were asked for, as server-sent events until the job ends."""
@@ -212,19 +200,14 @@ class LocalPlatform:
                 one = _part(spec, part)
                 specs.setdefault(one.urn, one)
                 described.setdefault(one.urn, part)
-        return Catalogue(self.store.aspects, specs, described)
+        missing = [spec for spec in specs.values() if spec.urn not in described] if self.runners else []
+        troubles = {spec.urn: self.runners.trouble(spec) for spec in missing} if self.runners else {}
+        return Catalogue(self.store.aspects, specs, described, troubles)
 
     def _found(self) -> Sequence[Spec]:
-        from . import specs
+        from . import specs, standing
 
-        found: list[Spec] = list(specs.added(self.base_dir))
-        if self.trust_directory:
-            for path in sorted((self.base_dir / "services").glob("*.toml")):
-                try:
-                    found.append(specs.from_toml(path))
-                except ValueError as problem:
-                    log.warning("%s is skipped: %s", path, problem)
-        return found
+        return [*specs.added(self.base_dir), *(standing.trusted(self.base_dir) if self.trust_directory else ())]
 
     def _located(self, request: Request) -> tuple[Request, str]:
         """Return the path below the base URL; a link that we gave out may come back whole, with its query."""
@@ -242,6 +225,8 @@ class LocalPlatform:
         return request, parts.path
 
     def _unrouted(self, method: str, path: str) -> Refusal:
+        from . import unserved
+
         others = ", ".join(routes.methods(path))
         instead = f"here there is {others}" if others else unserved.instead(path)
         return not_here(f"the embedded platform does not serve {method} {path[:200]}; {instead}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TypeVar
 from urllib.parse import unquote
 
@@ -25,6 +26,13 @@ class Route:
 
 _whole: dict[tuple[str, int], list[Route]] = {}
 _streamed: dict[tuple[str, int], list[Route]] = {}
+_homes: dict[str, list[str]] = {}
+
+
+def homes(package: str, modules: Mapping[str, Sequence[str]]) -> None:
+    """Say which modules register the routes below `/1/…`, by its next segment; they are imported when asked for."""
+    for first, names in modules.items():
+        _homes[first] = [f"{package}.{name}" for name in names]
 
 
 def route(method: str, path: str) -> Callable[[H], H]:
@@ -64,6 +72,8 @@ def methods(path: str) -> list[str]:
 
 def registered() -> list[tuple[str, str]]:
     """Return the method and path of every route, each once."""
+    for first in list(_homes):
+        _imported(["1", first])
     found = {
         (route.method, "/" + "/".join(route.segments))
         for table in (_whole, _streamed)
@@ -77,11 +87,20 @@ def _find(
     table: dict[tuple[str, int], list[Route]], method: str, path: str
 ) -> tuple[Callable[..., object], dict[str, str]] | None:
     given = path.strip("/").split("/")
+    _imported(given)
     for known in table.get((method, len(given)), ()):
         values = _values(known.segments, given)
         if values is not None:
             return known.handler, values
     return None
+
+
+def _imported(segments: list[str]) -> None:
+    first = segments[1] if len(segments) > 1 else ""
+    if first in _homes:
+        for name in _homes.get(first, ()):
+            import_module(name)
+        _homes.pop(first, None)  # only now: another thread must not find a table that is still being filled
 
 
 def _values(segments: tuple[str, ...], given: list[str]) -> dict[str, str] | None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import listening, orphans, pending, places, specs, takeover
+from . import listening, orphans, pending, places, specs, standing, takeover
 from .approvals import write_private
 from .changes import Changes
 from .dispatch import Dispatcher
@@ -221,7 +221,7 @@ class _Runner:
         """What the user added, what stands in a directory the user named, and what clients of this runner brought."""
         return [
             *specs.added(self._base_dir),
-            *specs.standing(self._base_dir, self._trusted),
+            *(standing.trusted(self._base_dir) if self._trusted else ()),
             *self._registered.values(),
         ]
 

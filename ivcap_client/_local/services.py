@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .._core.messages import Request, Response
-from . import filters, times
+from ..later import later
+from . import times
 from .asked import listing, ordered, page, present, reply
 from .catalogue import Service
 from .identity import ACCOUNT
@@ -17,7 +18,10 @@ from .refusals import missing
 from .routes import route
 
 if TYPE_CHECKING:
+    from . import filters
     from .platform import LocalPlatform
+else:
+    filters = later("ivcap_client._local.filters")
 
 REST = "urn:ivcap:schema.service.rest.1"
 BATCH = "urn:ivcap:schema.service.batch.1"
@@ -82,7 +86,11 @@ def whole(service: Service, base: str) -> dict[str, object]:
 
 
 def status_of(service: Service) -> str:
-    """`active` if it can be run here and has said what it is; a service of which only aspects speak is `inactive`."""
+    """`active` if it can be run here and has said what it is, `error` if it does not start; a service of which only
+    aspects speak is `inactive`.
+    """
+    if service.trouble:
+        return "error"
     return "active" if service.described and service.spec is not None else "inactive"
 
 

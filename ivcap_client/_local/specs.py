@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import shlex
 import shutil
@@ -19,8 +18,6 @@ from .sealing import sources as sources
 
 DEADLINE = 3600.0
 """Seconds a job may run when its service names no deadline."""
-
-log = logging.getLogger(__name__)
 
 _seen: dict[str, tuple[object, ServiceSpec]] = {}
 """By digest: what the files of a spec looked like, and what was read from them."""
@@ -176,10 +173,7 @@ def from_toml(path: Path) -> ServiceSpec:
             raise BadSpec(f"{path}: give either command or path")
         inner = from_path((path.parent / str(table["path"])).absolute(), name=name)
         return sealed(replace(inner, **(common | {"secrets": secrets or inner.secrets})))
-    command = table.get("command")
-    words = tuple(shlex.split(command)) if isinstance(command, str) else tuple(command or ())
-    if not words or not all(isinstance(word, str) for word in words):
-        raise BadSpec(f"{path}: command must be text or a list of words")
+    words = _words(path, table.get("command"))
     cwd = (path.parent / str(table.get("cwd", "."))).absolute()
     wanted = table.get("dependencies")
     if wanted is not None and not (isinstance(wanted, list) and all(isinstance(item, str) for item in wanted)):
@@ -191,6 +185,17 @@ def from_toml(path: Path) -> ServiceSpec:
     )
     common["secrets"] = secrets
     return sealed(ServiceSpec(service_urn(name), name, words, cwd=str(cwd), requirements=needs, **common))
+
+
+def _words(path: Path, command: object) -> tuple[str, ...]:
+    if isinstance(command, str):
+        try:
+            command = shlex.split(command)
+        except ValueError as problem:
+            raise BadSpec(f"{path}: the command cannot be read: {problem}") from problem
+    if not isinstance(command, list) or not command or not all(isinstance(word, str) for word in command):
+        raise BadSpec(f"{path}: command must be text or a list of words")
+    return tuple(command)
 
 
 def sealed(spec: ServiceSpec) -> ServiceSpec:
@@ -238,17 +243,6 @@ def current(spec: ServiceSpec) -> ServiceSpec:
         return checked(spec)
     except (BadSpec, OSError):
         return spec
-
-
-def standing(base_dir: Path, trusted: bool) -> list[ServiceSpec]:
-    """Services that stand in `services/*.toml` of a directory the user named; a broken one is logged."""
-    found = []
-    for path in sorted((base_dir / "services").glob("*.toml")) if trusted else ():
-        try:
-            found.append(from_toml(path))
-        except BadSpec as problem:
-            log.warning("%s is skipped: %s", path, problem)
-    return found
 
 
 def to_json(spec: ServiceSpec) -> dict[str, Any]:

@@ -9,7 +9,9 @@ import tempfile
 import threading
 import time
 import weakref
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import filling, times
 from .artifact_store import ArtifactStore
@@ -17,7 +19,9 @@ from .aspect_store import AspectStore
 from .building import Progress, boot, transaction
 from .index import Connection, Index
 from .job_store import JobStore
-from .queue_store import QueueStore
+
+if TYPE_CHECKING:
+    from .queue_store import QueueStore
 
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "fuse.sshfs", "glusterfs"}
 
@@ -51,7 +55,13 @@ class Store:
         self.aspects = AspectStore(self)
         self.artifacts = ArtifactStore(self)
         self.jobs = JobStore(self)
-        self.queues = QueueStore(self.hidden / "queues", now)
+
+    @cached_property
+    def queues(self) -> QueueStore:
+        """The queues; they need no index."""
+        from .queue_store import QueueStore
+
+        return QueueStore(self.hidden / "queues", self.now)
 
     @property
     def index(self) -> Index:

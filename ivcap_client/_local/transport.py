@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from ivcap_client._core.job_output import JobOutput
 from ivcap_client._core.messages import BlockingBody, Body, Request, Response
 from ivcap_client.exception import ConfigError, NotConnected, ServerError
 
 from .identity import uuid_of
 
 if TYPE_CHECKING:
+    from ivcap_client._core.job_output import JobOutput
     from ivcap_client._io.http import HttpTransport
 
     from .launch import Runner

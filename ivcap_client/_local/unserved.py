@@ -27,6 +27,8 @@ REASONS = {
 
 def instead(path: str) -> str:
     """Say what to do instead of asking for a path."""
+    if path == "/":
+        return "this is a REST API, described by /1/openapi/openapi3.json"
     return next((told for start, told in REASONS.items() if path.startswith(start)), "a deployment may (set IVCAP_URL)")
 
 

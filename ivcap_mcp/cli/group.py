@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from ivcap_client import IVCAP
 from ivcap_client.exception import ConfigError
-from ivcap_mcp.cli.tokens import default_file, secret_file
 from ivcap_mcp.secret import kept_secret
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ AS_CALLERS = ("login", "same-audience", "exchange")
 def wanted(given: argparse.Namespace, env: dict[str, str]) -> bool:
     """Whether callers are told apart: by an authorization server, or by named tokens."""
     if given.auth == "token":
+        from ivcap_mcp.cli.tokens import default_file
+
         return given.tokens_file is not None or default_file(env).is_file()
     return bool(given.auth == "oauth")
 
@@ -112,6 +113,8 @@ def limits(given: argparse.Namespace, rate: float, at_once: int) -> Allowance:
 
 
 def _secret(env: dict[str, str]) -> str:
+    from ivcap_mcp.cli.tokens import secret_file
+
     return kept_secret(secret_file(env))
 
 
@@ -119,6 +122,7 @@ def _gate(given: argparse.Namespace, env: dict[str, str]) -> tuple[Gate, dict[st
     if given.auth == "token":
         from ivcap_mcp.auth.static import NamedTokenGate
         from ivcap_mcp.auth.tokens import TokenFile
+        from ivcap_mcp.cli.tokens import default_file
 
         file = TokenFile(given.tokens_file or default_file(env))
         if not file.entries():

@@ -97,7 +97,7 @@ def _logs(ivcap: IVCAP, job: Job, given: argparse.Namespace) -> int:
         raise ConfigError(f"what a tool printed is kept by the embedded platform only, not by {ivcap.url}")
     output = ivcap.job_output(job.urn, most=given.max_bytes)
     if output is None:
-        reason = "it has not begun" if job.started_at is None else "the log of that time is gone"
+        reason = "it has not begun" if job.started_at is None and not job.ended else "the log of that time is gone"
         sys.stderr.write(f"nothing is known of what the tool printed: {reason}\n")
         return 1
     if output.others:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -36,8 +37,12 @@ TELL_THEMSELVES = frozenset({"tools", "call", "doctor"})
 CLIENTS = ("claude-desktop", "claude-code", "cursor", "vscode", "cline")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The command line.
+
+    Args:
+        only: The one command that is going to be read, if that is known: the options of all take a while to set up.
+    """
     top = argparse.ArgumentParser(
         prog="ivcap-mcp",
         description="IVCAP services as MCP tools. Without a command it serves: `ivcap-mcp` is what a client starts.",
@@ -46,8 +51,13 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"ivcap-mcp {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    for name in COMMANDS if only is None else (only,):
+        add, text = _ADDED[name]
+        add(commands.add_parser(name, help=text))
+    return top
 
-    serve = commands.add_parser("serve", help="serve MCP over stdio or HTTP (the default command)")
+
+def _serve(serve: argparse.ArgumentParser) -> None:
     _target(serve)
     _tools(serve)
     serve.add_argument("--transport", choices=("stdio", "http"), default="stdio")
@@ -58,10 +68,12 @@ def parser() -> argparse.ArgumentParser:
     )
     serve_options.add(serve)
 
-    demo = commands.add_parser("demo", help="the main job from end to end, on the embedded platform")
+
+def _demo(demo: argparse.ArgumentParser) -> None:
     demo.add_argument("--out", type=Path, help="where data and the plot go (default: a new temporary directory)")
 
-    platform = commands.add_parser("platform", help="the embedded platform with its REST API, in the foreground")
+
+def _platform(platform: argparse.ArgumentParser) -> None:
     platform.add_argument("--host", default="127.0.0.1")
     platform.add_argument("--port", type=_port, default=8080)
     platform.add_argument("--local-dir", type=Path, help="directory of the platform")
@@ -73,19 +85,22 @@ def parser() -> argparse.ArgumentParser:
     platform.add_argument("--stop", action="store_true", help="end the platform of this directory")
     _logs(platform)
 
-    local_options.services(commands.add_parser("services", help="services of the embedded platform"))
-    jobs = commands.add_parser("jobs", help="jobs: list them, show one, print what its tool printed")
+
+def _jobs(jobs: argparse.ArgumentParser) -> None:
     local_options.jobs(jobs, _deployment)
 
-    tokens = commands.add_parser("tokens", help="named tokens for a server over HTTP, and logins of its callers")
+
+def _tokens(tokens: argparse.ArgumentParser) -> None:
     tokens_options.add(tokens, _deployment)
 
-    tools = commands.add_parser("tools", help="list the tools a client would see")
+
+def _list(tools: argparse.ArgumentParser) -> None:
     _target(tools)
     _tools(tools)
     tools.add_argument("--json", action="store_true", help="the definitions as JSON")
 
-    call = commands.add_parser("call", help="call a tool and show its progress")
+
+def _call(call: argparse.ArgumentParser) -> None:
     _target(call)
     _tools(call)
     call.add_argument("tool")
@@ -96,32 +111,33 @@ def parser() -> argparse.ArgumentParser:
     call.add_argument("--no-wait", action="store_true", help="do not wait for the job's end")
     call.add_argument("--json", action="store_true", help="print the result as JSON only")
 
-    login = commands.add_parser("login", help="sign in to a deployment, in a browser on any device")
-    logout = commands.add_parser("logout", help="forget the login at a deployment")
-    whoami = commands.add_parser("whoami", help="which platform, as whom, and whether it agrees")
-    for people in (login, logout, whoami):
-        _deployment(people)
+
+def _login(people: argparse.ArgumentParser) -> None:
+    _deployment(people)
+    people.add_argument("--json", action="store_true", help="JSON, for programs")
+
+
+def _logout(logout: argparse.ArgumentParser) -> None:
+    _deployment(logout)
     logout.add_argument("--all", action="store_true", help="forget every login")
-    for people in (login, whoami):
-        people.add_argument("--json", action="store_true", help="JSON, for programs")
-    _clients(commands)
-    return top
 
 
-def _clients(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    install = commands.add_parser("install", help="put this server into a client's configuration file")
-    uninstall = commands.add_parser("uninstall", help="take it out of there")
-    for command in (install, uninstall):
-        command.add_argument("client", choices=CLIENTS, metavar="CLIENT", help=", ".join(CLIENTS))
-        command.add_argument("--name", default="ivcap", help="what the server is called there (default: ivcap)")
-        command.add_argument("--print", action="store_true", help="show it, and change nothing")
+def _client(command: argparse.ArgumentParser) -> None:
+    command.add_argument("client", choices=CLIENTS, metavar="CLIENT", help=", ".join(CLIENTS))
+    command.add_argument("--name", default="ivcap", help="what the server is called there (default: ivcap)")
+    command.add_argument("--print", action="store_true", help="show it, and change nothing")
+
+
+def _install(install: argparse.ArgumentParser) -> None:
+    _client(install)
     before = set(install._actions)
     _target(install)
     _tools(install)
     install.add_argument("--confirm", action="store_true", help="the server asks the user before it runs a service")
     install.set_defaults(passed_on=[action for action in install._actions if action not in before])
 
-    doctor = commands.add_parser("doctor", help="find what is wrong and say what to do about it")
+
+def _doctor(doctor: argparse.ArgumentParser) -> None:
     doctor.add_argument("--fix", action="store_true", help="correct what can be corrected safely")
     doctor.add_argument("--json", action="store_true", help="JSON, for programs")
     before = set(doctor._actions)
@@ -185,12 +201,31 @@ def _logs(command: argparse.ArgumentParser) -> None:
     command.add_argument("--log-format", choices=("text", "json"), default="text", help="for people, or for machines")
 
 
+_ADDED: dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]] = {
+    "serve": (_serve, "serve MCP over stdio or HTTP (the default command)"),
+    "demo": (_demo, "the main job from end to end, on the embedded platform"),
+    "platform": (_platform, "the embedded platform with its REST API, in the foreground"),
+    "services": (local_options.services, "services of the embedded platform"),
+    "jobs": (_jobs, "jobs: list them, show one, print what its tool printed"),
+    "tokens": (_tokens, "named tokens for a server over HTTP, and logins of its callers"),
+    "tools": (_list, "list the tools a client would see"),
+    "call": (_call, "call a tool and show its progress"),
+    "login": (_login, "sign in to a deployment, in a browser on any device"),
+    "logout": (_logout, "forget the login at a deployment"),
+    "whoami": (_login, "which platform, as whom, and whether it agrees"),
+    "install": (_install, "put this server into a client's configuration file"),
+    "uninstall": (_client, "take it out of there"),
+    "doctor": (_doctor, "find what is wrong and say what to do about it"),
+}
+"""What each command's options are, and what it is for."""
+
+
 def run(argv: Sequence[str]) -> int:
     """Run a command; return its exit code."""
     arguments = list(argv)
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
         arguments.insert(0, "serve")
-    given = parser().parse_args(arguments)
+    given = parser(arguments[0] if arguments[0] in COMMANDS else None).parse_args(arguments)
     if given.command is None:
         parser().print_help(sys.stderr)
         return USAGE
@@ -215,6 +250,8 @@ def run(argv: Sequence[str]) -> int:
 
     try:
         code: int = command.run(given)
+        if not sys.stdout.closed:
+            sys.stdout.flush()  # here, where it can still be said that nobody reads
     except BaseException as error:
         cause = _cause(error)
         if isinstance(cause, ConfigError):
@@ -224,6 +261,10 @@ def run(argv: Sequence[str]) -> int:
         if isinstance(cause, IvcapError):
             return _told(cause, FAILED)
         if isinstance(cause, KeyboardInterrupt):
+            return FAILED
+        if isinstance(cause, BrokenPipeError):  # of stdout: those of connections are errors of their own
+            # Who read, such as `head`, has seen enough; what is left goes nowhere, also when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
         raise
     return code

@@ -10,8 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ivcap_client import LocalIVCAP
-from ivcap_client.platform import add_service, added_services, inspect_service, remove_service
-from ivcap_client.service import TOOL_SCHEMA
+from ivcap_client.platform import (
+    add_service,
+    added_services,
+    inspect_service,
+    remove_service,
+    standing_services,
+)
+from ivcap_client.urns import TOOL_SCHEMA
 from ivcap_mcp.cli.platform import where
 from ivcap_mcp.cli.terminal import Paint, lively, span
 from ivcap_mcp.naming import wanted_name
@@ -34,13 +40,20 @@ def run(given: argparse.Namespace) -> int:
         return 0 if gone else 1
     if given.action == "check":
         return _check(base, given)
-    found = added_services(base)
-    if not found:
+    return _list(base, named=given.local_dir is not None)
+
+
+def _list(base: Path, *, named: bool) -> int:
+    """What was added for a directory, and what stands in it; `named`: the user named it, so that it runs."""
+    added, standing = added_services(base), standing_services(base)
+    if not added and not standing:
         print(f"no service was added for {base}; add one with `ivcap-mcp services add PATH`")
-    for service in found:
-        print(f"{service.name}  {service.urn}  {service.source}")
+    for service in (*added, *standing):
+        print("  ".join(filter(None, (service.name, service.urn, service.source))))
         if service.complaint:
             print(f"  does not run: {service.complaint}")
+        elif service in standing and not named:
+            print("  does not run: nobody said so; `ivcap-mcp services add` it, or name its directory with --local-dir")
     return 0
 
 

@@ -6,26 +6,32 @@ import logging
 import re
 import time
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import mcp_types as t
 
 from ivcap_client import Artifact, LocalIVCAP
 from ivcap_client.exception import IvcapError
-from ivcap_mcp import collected, outside
+from ivcap_client.later import later
+from ivcap_mcp import outside
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.fitting import fit, leading
 from ivcap_mcp.identifiers import checked
-from ivcap_mcp.lineage import FURTHER, Walk
 from ivcap_mcp.moments import AS_OF, moment_of, written
 from ivcap_mcp.preview.texts import seen
 from ivcap_mcp.rendering import rendered
-from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer, link, next_call
 from ivcap_mcp.text import clip, one_line, stripped
 from ivcap_mcp.tools.builtin import CURSOR, LIMIT, MAX_BYTES, READS, Builtin, output, schema, text
+
+if TYPE_CHECKING:
+    from ivcap_mcp import collected, lineage
+    from ivcap_mcp.request import Request
+else:
+    collected = later("ivcap_mcp.collected")
+    lineage = later("ivcap_mcp.lineage")
 
 log = logging.getLogger("ivcap_mcp.artifacts")
 
@@ -152,7 +158,7 @@ async def get_artifact(backend: Backend, request: Request, given: dict[str, Any]
 async def _provenance(backend: Backend, request: Request, urn: str) -> dict[str, Any]:
     """What made it and what used it, each with the place where that is written."""
     until = time.monotonic() + min(PROVENANCE, max(1.0, request.left - 3))
-    graph = await Walk(backend.ivcap, None, until).trace(urn, "both", 1)
+    graph = await lineage.Walk(backend.ivcap, None, until).trace(urn, "both", 1)
     made: list[dict[str, str]] = []
     used: list[dict[str, str]] = []
     for edge, places in graph.edges:
@@ -163,7 +169,7 @@ async def _provenance(backend: Backend, request: Request, urn: str) -> dict[str,
         told["used_by_count"] = len(used)
     if not made and not used:
         told["provenance"] = "no provenance recorded"
-    notes = [one_line(note, 300) for note in graph.notes if note != FURTHER]
+    notes = [one_line(note, 300) for note in graph.notes if note != lineage.FURTHER]
     if notes:
         told["provenance_notes"] = notes[:3]
     return told

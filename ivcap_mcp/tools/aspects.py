@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mcp_types as t
 
@@ -17,10 +17,12 @@ from ivcap_mcp.identifiers import checked
 from ivcap_mcp.moments import AS_OF, moment_of, written
 from ivcap_mcp.preview.texts import seen
 from ivcap_mcp.rendering import rendered
-from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer
 from ivcap_mcp.text import clip
 from ivcap_mcp.tools.builtin import ADDS, CURSOR, LIMIT, MAX_BYTES, READS, Builtin, output, schema, text
+
+if TYPE_CHECKING:
+    from ivcap_mcp.request import Request
 
 __all__ = ["PLATFORM_SCHEMAS", "TOOLS", "facts", "moment_of", "refuse_platform_schema"]
 

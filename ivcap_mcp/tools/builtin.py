@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mcp_types as t
 
-from ivcap_mcp.backend import Backend
-from ivcap_mcp.request import Request
+if TYPE_CHECKING:
+    from ivcap_mcp.backend import Backend
+    from ivcap_mcp.request import Request
 
-Handler = Callable[[Backend, Request, dict[str, Any]], Awaitable[t.CallToolResult]]
+Handler = Callable[["Backend", "Request", dict[str, Any]], Awaitable[t.CallToolResult]]
 
 READS = t.ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 ADDS = t.ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)

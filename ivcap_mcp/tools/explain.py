@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import mcp_types as t
 
 from ivcap_client import Job, LocalIVCAP
 from ivcap_client.exception import IvcapError
+from ivcap_client.later import later
 from ivcap_mcp import outside
-from ivcap_mcp.arguments import wrong_places
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.endings import how_it_ended
-from ivcap_mcp.explain import ABSENT, MOST_DIFFERENCES, in_words, nearest, ranked
 from ivcap_mcp.fitting import fit
 from ivcap_mcp.moments import written
 from ivcap_mcp.preview.texts import seen
 from ivcap_mcp.rendering import rendered
-from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer, next_call
 from ivcap_mcp.text import clip, one_line, stripped
 from ivcap_mcp.tools.builtin import MAX_BYTES, READS, Builtin, output, schema, text
+
+if TYPE_CHECKING:
+    from ivcap_mcp import arguments, explain
+    from ivcap_mcp.request import Request
+else:
+    arguments = later("ivcap_mcp.arguments")
+    explain = later("ivcap_mcp.explain")
 
 log = logging.getLogger("ivcap_mcp.explain")
 
@@ -149,20 +154,20 @@ async def _comparison(backend: Backend, job: Job, told: dict[str, Any]) -> None:
         for other in candidates:
             tasks.start_soon(look, other)
     known = [(other.urn, inputs[other.urn]) for other in candidates if inputs.get(other.urn) is not None]
-    found = nearest(job.request, known)
+    found = explain.nearest(job.request, known)
     if found is None:
         told["compared"] = {"note": "No successful job of this service is known to compare the input with."}
         return
     urn, differing = found
-    differing = ranked(differing, str(told.get("error", "")), await _wrong(backend, job))
+    differing = explain.ranked(differing, str(told.get("error", "")), await _wrong(backend, job))
     told["compared"] = {
         "nearest_success": urn,
         "looked_at": len(known),
-        "differences": [one.told("there") for one in differing[:MOST_DIFFERENCES]],
+        "differences": [one.told("there") for one in differing[: explain.MOST_DIFFERENCES]],
     }
     if not differing:
         told["compared"]["note"] = "The same input succeeded: the failure need not be the input's."
-    elif len(differing) > MOST_DIFFERENCES:
+    elif len(differing) > explain.MOST_DIFFERENCES:
         told["compared"]["difference_count"] = len(differing)
 
 
@@ -171,7 +176,7 @@ async def _wrong(backend: Backend, job: Job) -> list[str]:
     entry = await backend.catalog.of_service(job.service) if job.service else None
     if entry is None:
         return []
-    return await anyio.to_thread.run_sync(wrong_places, job.request, entry.original, abandon_on_cancel=True)
+    return await anyio.to_thread.run_sync(arguments.wrong_places, job.request, entry.original, abandon_on_cancel=True)
 
 
 def _traceback(job: Job) -> str | None:
@@ -190,12 +195,12 @@ def _advice(job: Job, status: str, told: dict[str, Any], *, runs: bool) -> dict[
     advice = how.advice
     differing = told.get("compared", {}).get("differences", ())
     # What the failed input merely leaves out explains little beside what is wrong in it.
-    likely = [one for one in differing if one["here"] != ABSENT or "why" in one] or differing
+    likely = [one for one in differing if one["here"] != explain.ABSENT or "why" in one] or differing
     if likely:
         places = ", ".join(one["at"] for one in likely[:5])
         advice = f"Look first at {places}: there the input differs from one that succeeded. {advice}"
     following = {}
-    if runs and job.service and isinstance(job.request, dict) and len(in_words(job.request)) < 160:
+    if runs and job.service and isinstance(job.request, dict) and len(explain.in_words(job.request)) < 160:
         following = {"next": next_call("run_service", service=job.service, input=job.request)}
         advice += " `next` is the same call again" + (", a fresh job." if how.again else ": change its input first.")
         if how.again:

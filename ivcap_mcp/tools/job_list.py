@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import mcp_types as t
@@ -17,11 +17,13 @@ from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.fitting import leading
 from ivcap_mcp.rendering import rendered
-from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer
 from ivcap_mcp.text import clip, stripped
 from ivcap_mcp.tools.builtin import CURSOR, LIMIT, MAX_BYTES, READS, Builtin, output, schema, text
 from ivcap_mcp.tools.services import known
+
+if TYPE_CHECKING:
+    from ivcap_mcp.request import Request
 
 MOST_SCANNED = 1000
 """Jobs looked through for one answer; a cursor goes on where it stopped."""

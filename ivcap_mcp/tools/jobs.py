@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import mcp_types as t
 
 from ivcap_client import Job
-from ivcap_mcp import calls, outside, results
+from ivcap_client.later import later
+from ivcap_mcp import outside, results
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError, tool_error
 from ivcap_mcp.moments import written
-from ivcap_mcp.ordering import BY_CONTENT
-from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer, next_call, pointed, window
 from ivcap_mcp.shortening import fitted_in_time
 from ivcap_mcp.tools.builtin import READS, Builtin, output, schema, text
+
+if TYPE_CHECKING:
+    from ivcap_mcp import calls, ordering
+    from ivcap_mcp.request import Request
+else:
+    calls = later("ivcap_mcp.calls")
+    ordering = later("ivcap_mcp.ordering")
 
 MOST_JOBS = 20
 OPEN = frozenset({"pending", "scheduled", "executing", "running"})
@@ -48,7 +54,7 @@ async def get_job(backend: Backend, request: Request, given: dict[str, Any]) -> 
 
 def _about(backend: Backend, job: Job) -> dict[str, Any]:
     """What has to be said of a job that is ours by its content alone."""
-    return {"note": BY_CONTENT} if backend.journal.known_by(job.urn) == "content" else {}
+    return {"note": ordering.BY_CONTENT} if backend.journal.known_by(job.urn) == "content" else {}
 
 
 async def _told(

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mcp_types as t
 
+from ivcap_client.later import later
 from ivcap_client.urns import is_urn
-from ivcap_mcp import lineage, outside
+from ivcap_mcp import outside
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.moments import AS_OF, moment_of
-from ivcap_mcp.request import Request
 from ivcap_mcp.results import next_call
 from ivcap_mcp.text import clip, one_line
 from ivcap_mcp.tools.builtin import MAX_BYTES, READS, Builtin, output, schema, text
+
+if TYPE_CHECKING:
+    from ivcap_mcp import lineage
+    from ivcap_mcp.request import Request
+else:
+    lineage = later("ivcap_mcp.lineage")
 
 SPARE = 4.0
 HEADINGS = {True: "Where it comes from", False: "What used it"}

@@ -5,25 +5,31 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import mcp_types as t
 
 from ivcap_client import Artifact
+from ivcap_client.later import later
 from ivcap_mcp import outside
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
 from ivcap_mcp.fitting import fit
 from ivcap_mcp.identifiers import checked
-from ivcap_mcp.preview import archives, look
 from ivcap_mcp.preview.bounds import MIB, MOST_HELD, Unreadable
-from ivcap_mcp.preview.fetching import looked_into
-from ivcap_mcp.preview.source import Source
 from ivcap_mcp.preview.texts import seen
-from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer, link, next_call
 from ivcap_mcp.text import clip, stripped
 from ivcap_mcp.tools.builtin import MAX_BYTES, READS, Builtin, output, schema, text
+
+if TYPE_CHECKING:
+    from ivcap_mcp.preview import archives, fetching, look
+    from ivcap_mcp.preview.source import Source
+    from ivcap_mcp.request import Request
+else:
+    archives = later("ivcap_mcp.preview.archives")
+    fetching = later("ivcap_mcp.preview.fetching")
+    look = later("ivcap_mcp.preview.look")
 
 T = TypeVar("T")
 
@@ -155,7 +161,7 @@ async def ready(backend: Backend, named: str) -> Artifact:
 async def _looked(artifact: Artifact, request: Request, work: Callable[[Source], T], member: str | None) -> T:
     until = time.monotonic() + max(1.0, request.left - SPARE)
     try:
-        return await looked_into(artifact, work, until)
+        return await fetching.looked_into(artifact, work, until)
     except Unreadable as error:
         what = f"{clip(stripped(member), 200)!r} in {artifact.urn}" if member else artifact.urn
         raise ToolError(

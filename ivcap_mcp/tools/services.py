@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mcp_types as t
 
-from ivcap_mcp import arguments, calls
+from ivcap_client.later import later
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.entries import Entry
 from ivcap_mcp.errors import ToolError
-from ivcap_mcp.finding import find
-from ivcap_mcp.fitting import fitted
-from ivcap_mcp.inputs import request_for
+from ivcap_mcp.fitting import fitted, leading
 from ivcap_mcp.moments import written
-from ivcap_mcp.request import Request
+from ivcap_mcp.rendering import rendered
 from ivcap_mcp.results import answer, next_call
 from ivcap_mcp.text import clip, one_line
 from ivcap_mcp.tools.builtin import CURSOR, LIMIT, MAX_BYTES, READS, RUNS, Builtin, output, schema, text
+
+if TYPE_CHECKING:
+    from ivcap_mcp import arguments, calls, finding, inputs
+    from ivcap_mcp.request import Request
+else:
+    arguments = later("ivcap_mcp.arguments")
+    calls = later("ivcap_mcp.calls")
+    finding = later("ivcap_mcp.finding")
+    inputs = later("ivcap_mcp.inputs")
 
 UNSURE = "Perhaps no service does this: these come nearest. Read what they do before you run one."
 
@@ -27,13 +34,13 @@ async def search_services(backend: Backend, request: Request, given: dict[str, A
     await backend.catalog.ready()
     entries = {entry.name: entry for entry in backend.catalog.all()}
     query = given.get("query", "")
-    finding = await find(backend, query)
-    ranked = [one for one in finding.ranked if one[0] in entries]
+    found_out = await finding.find(backend, query)
+    ranked = [one for one in found_out.ranked if one[0] in entries]
     start = _place(given.get("cursor"))
     limit = given.get("limit", 10)
     shown = ranked[start : start + limit]
     found = [_line(entries[name], score) for name, score in shown]
-    told: dict[str, Any] = {"services": found, "total": len(ranked), "confident": finding.confident and bool(found)}
+    told: dict[str, Any] = {"services": found, "total": len(ranked), "confident": found_out.confident and bool(found)}
     if start + limit < len(ranked):
         told["cursor"] = str(start + limit)
     if backend.catalog.failure is not None:
@@ -43,8 +50,23 @@ async def search_services(backend: Backend, request: Request, given: dict[str, A
     states = await backend.states()
     if states:
         told["preparing"] = states[:10]
-    lead = _nothing(backend, query, states) if not found else "" if finding.confident else UNSURE
-    return answer(told, lead=lead)
+    lead = _nothing(backend, query, states) if not found else "" if found_out.confident else UNSURE
+    return answer(_within(told, start, given.get("max_bytes", 20_000)), lead=lead)
+
+
+def _within(told: dict[str, Any], start: int, most: int) -> dict[str, Any]:
+    """The answer with as many services as there is room for; what is said beside them gives way before the last one."""
+    size = len(rendered(told).encode())
+    if size <= most:
+        return told
+    found, shorter = told["services"], dict(told)
+    for part in ("unavailable", "preparing", "warning"):
+        if found and part in told and leading(shorter, "services", most) == 0:
+            shorter[part] = fitted(told[part], 100)[0]
+    room = max(1, leading(shorter, "services", most))
+    if room < len(found):
+        shorter |= {"services": found[:room], "cursor": str(start + room)}
+    return shorter | {"shortened": True, "size": size}
 
 
 def _line(entry: Entry, score: float) -> dict[str, Any]:
@@ -148,7 +170,7 @@ async def not_ready(backend: Backend, named: str) -> ToolError | None:
 
 async def run_service(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
     entry = await known(backend, given["service"])
-    asked = await request_for(entry, given["input"])
+    asked = await inputs.request_for(entry, given["input"], by=given["service"])
     wait = float(given.get("wait", backend.settings.wait))
     key, resubmit = given.get("key"), given.get("resubmit", False)
     return await calls.run(backend, request, entry.service, asked, wait, key=key, resubmit=resubmit)
@@ -159,7 +181,13 @@ TOOLS = (
         t.Tool(
             name="search_services",
             description="Find services by what they do. An empty query lists all.",
-            input_schema=schema((), query=text("What is wanted, in words", default=""), limit=LIMIT, cursor=CURSOR),
+            input_schema=schema(
+                (),
+                query=text("What is wanted, in words", default=""),
+                limit=LIMIT,
+                cursor=CURSOR,
+                max_bytes=MAX_BYTES,
+            ),
             output_schema=output(
                 services={"type": "array", "items": {"type": "object"}},
                 total={"type": "integer"},

@@ -9,26 +9,34 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import anyio
 import mcp_types as t
 
 from ivcap_client import Artifact
-from ivcap_mcp import allowed, collected, reached
+from ivcap_client.later import later
+from ivcap_mcp import allowed
 from ivcap_mcp.backend import Backend
 from ivcap_mcp.errors import ToolError
-from ivcap_mcp.preview import look
 from ivcap_mcp.preview.bounds import MIB, MOST_EXTRACTED, Unreadable
-from ivcap_mcp.preview.fetching import looked_into
-from ivcap_mcp.preview.source import Source
-from ivcap_mcp.request import Request
 from ivcap_mcp.results import answer, link, next_call
 from ivcap_mcp.text import clip, stripped
 from ivcap_mcp.tools.artifacts import facts
 from ivcap_mcp.tools.builtin import ADDS, Builtin, output, schema, text
 from ivcap_mcp.tools.reading import ready
-from ivcap_mcp.uploads import LIFETIME, MOST
+
+if TYPE_CHECKING:
+    from ivcap_mcp import collected, reached, uploads
+    from ivcap_mcp.preview import fetching, look
+    from ivcap_mcp.preview.source import Source
+    from ivcap_mcp.request import Request
+else:
+    collected = later("ivcap_mcp.collected")
+    fetching = later("ivcap_mcp.preview.fetching")
+    look = later("ivcap_mcp.preview.look")
+    reached = later("ivcap_mcp.reached")
+    uploads = later("ivcap_mcp.uploads")
 
 MOST_TEXT = 2_000_000
 WAYS = ("text", "path", "from_artifact", "size")
@@ -96,7 +104,7 @@ async def _from_member(backend: Backend, request: Request, given: dict[str, Any]
             return opened.name
 
         try:
-            called = await looked_into(archive, work, until, most=MOST_EXTRACTED)
+            called = await fetching.looked_into(archive, work, until, most=MOST_EXTRACTED)
         except Unreadable as error:
             what = f"{clip(stripped(member), 200)!r} in {archive.urn}"
             raise ToolError("unreadable", f"{what}: {error}.", "preview_artifact lists what is in it.") from None
@@ -132,8 +140,10 @@ async def _handed_off(
             f"{way}, or let the user upload it with the SDK: IVCAP().upload_artifact(file_path=…).",
         )
     size = given["size"]
-    if size > MOST:
-        raise ToolError("too_large", f"{size} bytes are more than the {MOST} this server takes.", "Use the SDK.")
+    if size > uploads.MOST:
+        raise ToolError(
+            "too_large", f"{size} bytes are more than the {uploads.MOST} this server takes.", "Use the SDK."
+        )
     name = given.get("name") or "upload.bin"
     kind = given.get("content_type") or mimetypes.guess_type(name)[0] or "application/octet-stream"
     artifact = await backend.ivcap.create_artifact_async(size=size, name=name, content_type=kind, **common)
@@ -148,8 +158,9 @@ async def _handed_off(
         "next": next_call("get_artifact", artifact=artifact.urn),
     }
     lead = (
-        f"Nothing has been sent yet. Send exactly {size} bytes within {LIFETIME // 60} minutes, with the path of the "
-        f"file in place of {name!r}:\n  {curl}\nThe address takes this one artifact, once; show it to nobody else."
+        f"Nothing has been sent yet. Send exactly {size} bytes within {uploads.LIFETIME // 60} minutes, with the path "
+        f"of the file in place of {name!r}:\n  {curl}\n"
+        f"The address takes this one artifact, once; show it to nobody else."
     )
     return answer(told, lead=lead)
 

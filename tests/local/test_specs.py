@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivcap_client._local import approvals, inspection, projects, specs
+from ivcap_client._local import approvals, inspection, projects, specs, standing
 from ivcap_client._local.specs import BadSpec
 
 SCRIPT = (
@@ -168,3 +168,31 @@ def test_a_file_that_is_no_python_is_refused_when_it_is_added(tmp_path: Path) ->
     # What another Python runs is not ours to judge, and what is only doubtful is fit to run.
     approvals.add(tmp_path, str(script(tmp_path, (SCRIPT + "def run(:").replace(">=3.11", ">=3.99"))))
     approvals.add(tmp_path, str(script(tmp_path, SCRIPT + 'print("\\d")\n')))
+
+
+@pytest.mark.parametrize(
+    "text", ['command = "sh \'x"', "command = 5", "command = []", "command = [1]", "", "command = {}"]
+)
+def test_a_command_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(text)
+    with pytest.raises(BadSpec, match=rf"^{path}: (command must be|the command cannot be read)"):
+        specs.from_option(str(path))
+
+
+def test_a_broken_file_of_a_directory_is_told_once_until_it_is_mended(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    services = tmp_path / "services"
+    services.mkdir()
+    (services / "a.toml").write_text('path = "tool.py"\n')
+    for _ in range(3):
+        assert standing.trusted(tmp_path) == []
+    assert caplog.text.count("a service is left out: ") == 1
+    script(services, name="tool.py")
+    (spec,) = standing.trusted(tmp_path)
+    assert spec.name == "a"
+    (services / "tool.py").unlink()
+    (services / "a.toml").write_text("nonsense")
+    assert standing.trusted(tmp_path) == standing.trusted(tmp_path) == []
+    assert caplog.text.count("a service is left out: ") == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -92,6 +93,37 @@ async def test_pages_within_the_smallest_budget_lose_nothing(
             asked["cursor"] = told.structured_content["cursor"]
     assert len(found) == len(made)
     assert set(found) == made
+
+
+async def test_services_found_within_the_smallest_budget_are_all_found_page_by_page(
+    settings: Settings, tmp_path: Any
+) -> None:
+    async with LocalIVCAP(tmp_path / "store") as ivcap, Client(build_server(ivcap, settings)) as client:
+        made = set()
+        for number in range(7):
+            service = f"urn:ivcap:service:{uuid.uuid5(uuid.NAMESPACE_DNS, str(number))}"
+            described = {"name": f"tide_{number}", "description": "Tides. " * 50, "fn_schema": {"type": "object"}}
+            await ivcap.add_aspect_async(service, described, schema="urn:sd-core:schema.ai-tool.1")
+            made.add(service)
+        broken = {"name": "odd", "description": "x", "fn_schema": {"$ref": "https://example.org/" + "x" * 900}}
+        await ivcap.add_aspect_async("urn:ivcap:service:odd", broken, schema="urn:sd-core:schema.ai-tool.1")
+        await listed(client, "tide_6")
+        whole = (await client.call_tool("search_services", {"query": "tides", "limit": 20})).structured_content
+        found: list[str] = []
+        asked: dict[str, Any] = {"query": "tides", "limit": 20, "max_bytes": LEAST}
+        for _ in range(20):
+            answer = await client.call_tool("search_services", asked)
+            told = answer.structured_content
+            assert len(text(answer).encode()) <= LEAST + 400
+            found += [one["service"] for one in told["services"]]
+            if "cursor" not in told:
+                break
+            assert told["shortened"]
+            assert told["size"] > LEAST
+            asked["cursor"] = told["cursor"]
+    assert "shortened" not in whole
+    assert found == [one["service"] for one in whole["services"]]
+    assert made <= set(found)
 
 
 async def test_jobs_listed_within_the_smallest_budget_go_on_where_they_stopped(server: IvcapServer) -> None:

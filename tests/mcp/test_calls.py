@@ -41,6 +41,14 @@ async def test_a_call_returns_the_result_and_tells_progress_that_rises(server: I
     assert all(total in (None, 100) for _, total, _ in told.steps)
 
 
+async def test_a_complaint_about_run_service_shows_a_call_of_run_service(server: IvcapServer) -> None:
+    async with Client(server) as client:
+        await listed(client, TOOL)
+        told = text(await client.call_tool("run_service", {"service": TOOL, "input": {"steps": "many"}}))
+        fits = json.loads(told.split("Correct this and call run_service again.\nA call that fits: ")[1])
+        assert not (await client.call_tool("run_service", fits)).is_error
+
+
 UNKNOWN = "Unknown field `stepz` was passed on; did you mean `steps`?"
 
 

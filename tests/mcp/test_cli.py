@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from ivcap_client import __version__
 from ivcap_client.platform import stop_platform
 from ivcap_mcp import examples
 from ivcap_mcp.cli.bar import Bar
-from ivcap_mcp.cli.main import COMMANDS
+from ivcap_mcp.cli.main import COMMANDS, run
 from tests.mcp.commands import ivcap_mcp
 
 REHEARSAL = str(examples.path("rehearsal.py"))
@@ -36,16 +35,9 @@ def as_process(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    where = tmp_path_factory.mktemp("cli") / "store"
-    yield where
-    stop_platform(where, force=True)
-
-
 @pytest.fixture
-def target(store: Path) -> list[str]:
-    return ["--local-dir", str(store), "--service", REHEARSAL]
+def target(base: Path) -> list[str]:
+    return ["--local-dir", str(base), "--service", REHEARSAL]
 
 
 def test_the_version_is_printed() -> None:
@@ -65,6 +57,9 @@ def test_tools_lists_what_a_client_would_see(target: list[str]) -> None:
     assert ran.returncode == 0, ran.stderr
     assert "rehearsal" in ran.stdout
     assert "get_job" in ran.stdout
+    few = ivcap_mcp("tools", *target, "--tools", "reherasal")
+    assert "\nrehearsal" not in few.stdout
+    assert few.stderr == "ivcap-mcp: no service fits --tools 'reherasal'\n"
     listed = json.loads(ivcap_mcp("tools", "--json", *target).stdout)
     assert {"name", "inputSchema", "annotations"} <= set(listed[0])
 
@@ -113,6 +108,7 @@ def test_without_waiting_the_handle_is_printed(target: list[str]) -> None:
         (["tools", "--service", "/no/such/tool.py"], "/no/such/tool.py"),
         (["tools", "--env-file", "/no/such/file"], "/no/such/file"),
         (["tools", "--max-wait", "0"], "--max-wait"),
+        (["tools", "--tools", " ,"], "--tools is empty"),
         (["tools", "--url", "ftp://x"], "--url: 'ftp://x' is not"),
         (["tools", "--url", "ivcap.example.org"], "did you mean https://ivcap.example.org?"),
         (["services", "add", "/no/such/tool.py"], "ivcap-mcp: service /no/such/tool.py"),
@@ -149,6 +145,7 @@ def test_a_deployment_that_does_not_answer_is_exit_code_3_without_the_token() ->
     ran = ivcap_mcp("tools", IVCAP_URL="http://127.0.0.1:9", IVCAP_JWT="secret-token")
     assert ran.returncode == 3, ran.stderr
     assert "secret-token" not in ran.stderr + ran.stdout
+    assert ivcap_mcp("tools", "--json", IVCAP_URL="http://127.0.0.1:9", IVCAP_JWT="secret-token").returncode == 3
     (told,) = ran.stderr.splitlines()
     assert told.startswith("ivcap-mcp: could not list aspects: no connection to the platform at http://127.0.0.1:9 (")
 
@@ -200,6 +197,33 @@ def test_services_are_added_listed_and_removed(tmp_path: Path) -> None:
     again = ivcap_mcp("services", "remove", "mine", *where)
     assert again.returncode == 1
     assert "was not there" in again.stdout
+
+
+def test_what_stands_in_a_directory_is_listed_and_only_run_where_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    services = tmp_path / "store" / "services"
+    services.mkdir(parents=True)
+    (services / "fine.toml").write_text('command = ["sh", "x.sh"]\n')
+    (services / "slip.toml").write_text("comand = 1\n")
+    monkeypatch.setenv("IVCAP_LOCAL_DIR", str(tmp_path / "store"))
+    assert run(["services", "list"]) == 0
+    told = capsys.readouterr().out
+    assert "fine  urn:ivcap:service:" in told
+    assert "does not run: nobody said so" in told
+    assert f"does not run: {services / 'slip.toml'}: unknown key 'comand'" in told
+    assert run(["services", "list", "--local-dir", str(tmp_path / "store")]) == 0
+    assert "nobody said so" not in capsys.readouterr().out
+
+
+def test_a_reader_who_has_seen_enough_is_no_failure_of_ours(target: list[str]) -> None:
+    words = [sys.executable, "-m", "ivcap_mcp", "tools", *target]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()  # as `head` does
+        assert process.stderr.read() == ""
+        assert process.wait(110) == 1
 
 
 def test_a_service_s_own_tool_is_not_waited_for_either(target: list[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ivcap_client._local import secrets_kept, specs
+from ivcap_client._local import secrets_kept, standing
 from ivcap_client._local.job_output import output
 from ivcap_client._local.secrets_kept import Secret
 from tests.local.running.desk import Desk, secret_of
@@ -22,7 +22,7 @@ def test_a_shell_script_is_a_tool(desk: Desk) -> None:
     services = desk.base / "services"
     services.mkdir(parents=True)
     (services / "shell.toml").write_text(f'command = ["sh", "{TOOLS / "batch_tool.sh"}"]\nkind = "batch"\n')
-    (spec,) = specs.standing(desk.base, trusted=True)
+    (spec,) = standing.trusted(desk.base)
     job = desk.run(spec, word="hello")
     assert job.status == "succeeded", job.error_message
     assert desk.result(job) == {"said": "hello"}
