@@ -1,8 +1,7 @@
-"""Fields of an input that a service does not declare and yet accepts: most are misspelt, or invented. Pure.
+"""Fields of an input that a service does not declare and yet accepts, and that look like slips. Pure.
 
-A schema that says nothing about further properties allows them, and most services then ignore them: the call works and
-does something else than was meant. Where the schema says that it takes others, only a name much like a declared one is
-told.
+A schema that does not forbid further properties allows them, and most services then ignore them: a misspelt option
+changes nothing, and nobody is told. Others mean what they allow, so only a name much like a declared one is spoken of.
 """
 
 from __future__ import annotations
@@ -22,12 +21,10 @@ from .keys import SCHEMA_KEY
 
 _MOST_LOOKED_AT: Final = 2_000
 _MOST_TOLD: Final = 5
-_MOST_NAMED: Final = 10
 _NEAR: Final = 0.75
 """Likeness from which on a name is taken for a slip, as `difflib` counts it: two letters swapped in a word of eight."""
 _BRANCHES: Final = ("anyOf", "oneOf")
 _ONE: Final = ("if", "then", "else")
-_OPEN: Final = ("additionalProperties", "unevaluatedProperties", "patternProperties")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +33,18 @@ class Undeclared:
 
     Attributes:
         field: Where, as in `shape.points[2].x`.
-        near: The declared name that it is like; empty if there is none.
-        declared: Names that are declared there.
+        near: The declared field that it is like.
     """
 
     field: str
     near: str
-    declared: tuple[str, ...]
 
     def __str__(self) -> str:
-        told = f"Unknown field `{self.field}` was passed on"
-        if self.near:
-            return f"{told}; did you mean `{self.near}`?"
-        more = f" and {len(self.declared) - _MOST_NAMED} more" if len(self.declared) > _MOST_NAMED else ""
-        return f"{told}: the service declares no such field, only {', '.join(self.declared[:_MOST_NAMED])}{more}."
+        return f"Unknown field `{self.field}` was passed on; did you mean `{self.near}`?"
 
 
 def undeclared(value: Any, doc: Doc, names: Mapping[str, str], within: str = "") -> list[Undeclared]:
-    """Find what is given beside what is declared, at any depth; at most five, the outermost first.
+    """Find what was probably meant for a declared field, at any depth; at most five, the outermost first.
 
     Args:
         value: The input, in the service's own names.
@@ -72,7 +63,7 @@ def undeclared(value: Any, doc: Doc, names: Mapping[str, str], within: str = "")
             for part in parts:
                 for name, schema in part.get("properties", {}).items():
                     properties.setdefault(name, []).append(schema)
-            found += _beside(where, here, properties, parts, names)
+            found += _beside(where, here, properties, names)
             waiting += [
                 (_at(where, names.get(name, name)), here[name], schemas)
                 for name, schemas in properties.items()
@@ -96,19 +87,12 @@ def near(name: str, declared: Sequence[str]) -> str:
 
 
 def _beside(
-    where: str, here: dict[str, Any], properties: Mapping[str, Any], parts: Sequence[Node], names: Mapping[str, str]
+    where: str, here: dict[str, Any], properties: Mapping[str, Any], names: Mapping[str, str]
 ) -> Iterator[Undeclared]:
-    if not properties:
-        return  # an object of which nothing is declared takes anything
-    takes_others = any(keyword in part for part in parts for keyword in _OPEN)
-    shown = [one_line(names.get(name, name), 60) for name in properties if name != SCHEMA_KEY]
     free = [one_line(names.get(name, name), 60) for name in properties if name not in here and name != SCHEMA_KEY]
     for name in here:
-        if name in properties or name == SCHEMA_KEY:
-            continue
-        meant = near(name, free)
-        if meant or not takes_others:
-            yield Undeclared(clip(_at(where, one_line(name, 100)), 400), meant and _at(where, meant), tuple(shown))
+        if name not in properties and name != SCHEMA_KEY and (meant := near(name, free)):
+            yield Undeclared(clip(_at(where, one_line(name, 100)), 400), _at(where, meant))
 
 
 def _parts(doc: Doc, schemas: Sequence[Node]) -> list[Node]:

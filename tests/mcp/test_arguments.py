@@ -245,7 +245,7 @@ class TestUndeclared:
             (
                 {"properties": {"seconds": {}, "steps": {}}},
                 {"duration": 5},
-                "Unknown field `duration` was passed on: the service declares no such field, only seconds, steps.",
+                "",  # some services take what they do not declare
             ),
             ({"properties": {"steps": {}}, "additionalProperties": True}, {"duration": 5}, ""),
             (
@@ -260,8 +260,8 @@ class TestUndeclared:
             ),
             (
                 prop({"type": "array", "items": {"$ref": "#/$defs/p"}}, **{"$defs": {"p": POINT}}),
-                {"a": [{"x": 1}, {"x": 1, "z": 2}]},
-                "Unknown field `a[1].z` was passed on: the service declares no such field, only x, y.",
+                {"a": [{"x": 1}, {"x": 1, "Y_": 2}]},
+                "Unknown field `a[1].Y_` was passed on; did you mean `a[1].y`?",
             ),
             (
                 prop({"anyOf": [POINT, {"properties": {"name": {}}}]}),
@@ -276,11 +276,11 @@ class TestUndeclared:
         assert check(value, schema) == []
 
     def test_the_caller_is_told_the_names_they_know(self) -> None:
-        schema = {"properties": {"größe in m": {"type": "number"}}, "required": ["größe in m"]}
+        schema = {"properties": {"größe in m": {"type": "number"}}}
         published = publish(schema)
         (shown,) = published.renames
-        told = undeclared_text({"größe in m": 1, "x": 2}, schema, published)
-        assert told == f"Unknown field `x` was passed on: the service declares no such field, only {shown}."
+        told = undeclared_text({f"{shown}s": 2}, schema, published)
+        assert told == f"Unknown field `{shown}s` was passed on; did you mean `{shown}`?"
 
     @given(
         st.recursive(
