@@ -21,6 +21,8 @@ from .keys import SCHEMA_KEY
 
 _MOST_LOOKED_AT: Final = 2_000
 _MOST_TOLD: Final = 5
+_MOST_COMPARED: Final = 200
+"""Names in one object that are compared, on either side: each pair takes some microseconds."""
 _NEAR: Final = 0.75
 """Likeness from which on a name is taken for a slip, as `difflib` counts it: two letters swapped in a word of eight."""
 _BRANCHES: Final = ("anyOf", "oneOf")
@@ -81,8 +83,8 @@ def undeclared(value: Any, doc: Doc, names: Mapping[str, str], within: str = "")
 
 def near(name: str, declared: Sequence[str]) -> str:
     """The declared name that was probably meant; empty if none is like it."""
-    plain = {_plain(each): each for each in reversed(declared)}
-    found = difflib.get_close_matches(_plain(name)[:100], plain, n=1, cutoff=_NEAR)
+    plain = {_plain(each[:100]): each for each in reversed(declared[:_MOST_COMPARED])}
+    found = difflib.get_close_matches(_plain(name[:100]), plain, n=1, cutoff=_NEAR)
     return plain[found[0]] if found else ""
 
 
@@ -90,8 +92,9 @@ def _beside(
     where: str, here: dict[str, Any], properties: Mapping[str, Any], names: Mapping[str, str]
 ) -> Iterator[Undeclared]:
     free = [one_line(names.get(name, name), 60) for name in properties if name not in here and name != SCHEMA_KEY]
-    for name in here:
-        if name not in properties and name != SCHEMA_KEY and (meant := near(name, free)):
+    strange = [name for name in here if name not in properties and name != SCHEMA_KEY]
+    for name in strange[:_MOST_COMPARED]:
+        if meant := near(name, free):
             yield Undeclared(clip(_at(where, one_line(name, 100)), 400), _at(where, meant))
 
 
