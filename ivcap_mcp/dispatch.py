@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ivcap_mcp import arguments, calls, confirm, inputs, progress, telemetry
     from ivcap_mcp import request as calling
     from ivcap_mcp.request import Request
+    from ivcap_mcp.schemas import undeclared
 else:
     arguments = later("ivcap_mcp.arguments")
     calls = later("ivcap_mcp.calls")
@@ -38,6 +39,7 @@ else:
     progress = later("ivcap_mcp.progress")
     reading = later("ivcap_client.schemas.reading")
     telemetry = later("ivcap_mcp.telemetry")
+    undeclared = later("ivcap_mcp.schemas.undeclared")
 
 log = logging.getLogger("ivcap_mcp.calls")
 
@@ -122,7 +124,8 @@ class Dispatch:
         """There is no such tool; or not yet; or nobody knows, while the platform cannot be read."""
         failure = self._backend.catalog.failure
         if failure is None:
-            return await not_ready(self._backend, name) or unknown_tool(name)
+            there = [*self._builtins, *(entry.name for entry in self._backend.catalog.all())]
+            return await not_ready(self._backend, name) or unknown_tool(name, undeclared.near(name, there))
         told = tool_error(failure)
         return ToolError(
             told.code, f"Whether there is a tool {clip(name, 100)!r} is not known: {told.message}", told.next

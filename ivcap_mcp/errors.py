@@ -120,9 +120,15 @@ def read_only(what: str) -> ToolError:
     )
 
 
-def unknown_tool(name: str) -> MCPError:
-    """The protocol error for a tool that does not exist."""
-    return MCPError(t.INVALID_PARAMS, f"Unknown tool: {clip(stripped(name), 200)}")
+def unknown_tool(name: str, near: str = "") -> MCPError:
+    """The protocol error for a tool that does not exist.
+
+    Args:
+        name: What was called.
+        near: A tool that was perhaps meant.
+    """
+    meant = f"; did you mean {near}?" if near else ""
+    return MCPError(t.INVALID_PARAMS, f"Unknown tool: {clip(stripped(name), 200)}{meant}")
 
 
 def no_resource(uri: str, protocol_version: str) -> MCPError:

@@ -174,6 +174,16 @@ async def _jobs(server: IvcapServer) -> int:
     return len([job async for job in server.backend.ivcap.list_jobs(limit=None)])
 
 
+async def test_an_unknown_tool_is_told_which_one_is_like_it(server: IvcapServer) -> None:
+    async with Client(server) as client:
+        await listed(client, TOOL)
+        for called, meant in (("get_jobs", "get_job"), ("Rehearsal", TOOL), ("sales_report", None)):
+            with pytest.raises(MCPError) as told:
+                await client.call_tool(called, {})
+            more = f"; did you mean {meant}?" if meant else ""
+            assert told.value.error.message == f"Unknown tool: {called}{more}"
+
+
 async def test_an_unknown_tool_is_a_protocol_error(server: IvcapServer, mode: str) -> None:
     async with Client(server, mode=mode) as client:
         with pytest.raises(MCPError) as refused:

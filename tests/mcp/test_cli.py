@@ -248,6 +248,9 @@ def test_a_service_that_does_not_start_is_named_with_its_last_words(tmp_path: Pa
             assert ran.returncode == 1
             assert ran.stderr.startswith("service_failed:"), ran.stderr
             assert "no model file was found" in ran.stderr
+        other = ivcap_mcp("call", "its_own_name_which_nobody_knows", *where)
+        assert other.returncode == 2
+        assert "nobody_knows. broken is no tool: failed: " in other.stderr
     finally:
         stop_platform(tmp_path / "store", force=True)
 
