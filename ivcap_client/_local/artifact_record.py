@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from . import times
 from .aspect_rows import AspectRow, derived
 from .identity import ACCOUNT, SCHEMA_ARTIFACT, SCHEMA_PRODUCED, derived_uuid, urn
 from .mirror import Record
+
+_UP = re.compile(r"(?:^|[\\/])\.\.(?:[\\/]|$)")
 
 MOST_VERSIONS = 100
 """Edits of one artifact's file that are told apart."""
@@ -162,7 +164,7 @@ def record_of(artifact: LocalArtifact) -> Record:
 def of_record(id: str, record: Record) -> LocalArtifact:
     """Read a record. Raises `ValueError` or `KeyError` when it is none of ours."""
     path = record["path"]
-    if path is not None and (not str(path).startswith("artifacts/") or ".." in Path(str(path)).parts):
+    if path is not None and (not str(path).startswith("artifacts/") or _UP.search(str(path))):
         raise ValueError(f"its 'path' {path!r} leaves the directory of artifacts")
     return LocalArtifact(
         id=id,

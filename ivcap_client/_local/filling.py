@@ -1,4 +1,4 @@
-"""Reading a whole directory of records into an index that is being made: many at a time, in an order disks like."""
+"""Reading a whole directory of records into an index that is being made: many at a time, in the order of the index."""
 
 from __future__ import annotations
 
@@ -76,7 +76,10 @@ def fill(mirror: Mirror, connection: Connection, done: Callable[[int], None]) ->
 
 
 def _names(mirror: Mirror, known: set[str]) -> tuple[list[str], list[str]]:
-    """UUIDs of the records that are not known yet, in the order in which they lie on the disk; and other names."""
+    """UUIDs of the records that are not known yet, and other names.
+
+    In the order in which the index keeps them: in any other, each transaction would touch and write most of its pages.
+    """
     found, strange = [], []
     try:
         with os.scandir(mirror.directory) as entries:
@@ -86,11 +89,11 @@ def _names(mirror: Mirror, known: set[str]) -> tuple[list[str], list[str]]:
                     if entry.name.endswith(".json"):
                         strange.append(entry.name)
                 elif match[1] not in known:
-                    found.append((entry.inode(), match[1]))
+                    found.append(match[1])
     except FileNotFoundError:
         return [], []
     found.sort()
-    return [id for _, id in found], strange
+    return found, strange
 
 
 def _read(mirror: Mirror, ids: list[str]) -> list[_Read]:

@@ -22,6 +22,10 @@ MOST_EVENT = 60_000
 """Bytes of one event as JSON. The `ivcap` tool's reader breaks at 64 KiB (rest-api §2.10); a larger one is cut."""
 
 
+LAST_LINES = 4096
+"""Bytes in which the last event is looked for first; most are a few hundred."""
+
+
 class EventLog:
     """Appends and reads `<uuid>.events`. Not synced: after a power cut the job's record still says how it ended."""
 
@@ -82,7 +86,7 @@ class EventLog:
 def _end(handle: int) -> tuple[int, int]:
     """Return the number of the last whole event and the position after it."""
     size = os.fstat(handle).st_size
-    window = 2 * MOST_EVENT
+    window = LAST_LINES
     while True:
         start = max(0, size - window)
         os.lseek(handle, start, os.SEEK_SET)
@@ -93,7 +97,7 @@ def _end(handle: int) -> tuple[int, int]:
                 break
             data += piece
         whole = data[: data.rfind(b"\n") + 1]
-        for line in reversed(whole.splitlines()):
+        for line in reversed(whole.split(b"\n")[start > 0 :]):  # the first one may be cut
             try:
                 return int(json.loads(line)["SeqID"]), start + len(whole)
             except (ValueError, KeyError, TypeError):

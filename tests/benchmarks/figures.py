@@ -17,8 +17,8 @@ class Figure:
         peer: What it is compared with and its value; `None` where a goal stands for itself.
         ours: Our value.
         unit: Of both: `ms`, `s`, `MB`, `MB/s`, `calls/s`, `requests`, …
-        goal: In words.
-        met: Whether it is.
+        goal: In words; empty for what is told only.
+        met: Whether it is; of what has no goal, always.
         note: How it was measured, sizes, and what a reader must know before trusting it.
         ratio: Ours by the peer's.
         spread: First and third quartile of both, where there are many values.
@@ -70,6 +70,11 @@ def bounded(
 ) -> Figure:
     """A value with an upper bound of its own; the peer's, if any, is for orientation."""
     return Figure(what, peer, ours, unit, within or f"≤ {most:g} {unit}", ours <= most, note)
+
+
+def noted(what: str, ours: float, peer: float | None, *, unit: str, note: str = "") -> Figure:
+    """A value without a goal, beside the peer's from the same run."""
+    return Figure(what, peer, ours, unit, "", True, note)
 
 
 def _quartiles(sample: Sequence[float], scale: float) -> tuple[float, float]:

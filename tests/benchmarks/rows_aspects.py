@@ -107,16 +107,16 @@ def writing(bench: Bench) -> list[Figure]:
     for number in range(bench.many(100, 25) + 2):
         entity = f"urn:bench:thing:{number}"
         started = time.perf_counter()
-        _durable(by_hand, data)
+        durable(by_hand, data)
         first = time.perf_counter()
         ivcap.add_aspect(entity, content)
         second = time.perf_counter()
-        _durable(by_hand, data)
-        _durable(by_hand, data)
+        durable(by_hand, data)
+        durable(by_hand, data)
         third = time.perf_counter()
         ivcap.update_aspect(entity, {**content, "value": 2})
         fourth = time.perf_counter()
-        _durable(by_hand, data, folder_too=False)
+        durable(by_hand, data, folder_too=False)
         if number >= 2:
             bare.append(time.perf_counter() - fourth)
             one.append(first - started)
@@ -132,7 +132,7 @@ def writing(bench: Bench) -> list[Figure]:
     ]
 
 
-def _durable(folder: Path, data: bytes, *, folder_too: bool = True) -> None:
+def durable(folder: Path, data: bytes, *, folder_too: bool = True) -> None:
     name = folder / secrets.token_hex(8)
     temp = f"{name}.tmp"
     handle = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL)

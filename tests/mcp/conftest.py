@@ -12,7 +12,10 @@ from ivcap_client import IVCAP, LocalIVCAP
 from ivcap_client.platform import stop_platform
 from ivcap_mcp import Settings, build_server, examples
 from ivcap_mcp.server import IvcapServer
+from tests.client.identity_provider import Provider, providing
+from tests.mcp.accounts import platforms
 from tests.mcp.clients import Served
+from tests.mcp.issuing import Issuer, issuing
 from tests.mcp.proxied import Proxy, platform
 
 REHEARSAL = examples.path("rehearsal.py")
@@ -86,3 +89,24 @@ async def remote(proxy: Proxy, brief: Settings) -> AsyncIterator[IvcapServer]:
     """A server whose platform is behind the proxy."""
     async with IVCAP(proxy.url, token="t") as ivcap:
         yield build_server(ivcap, brief)
+
+
+@pytest.fixture(scope="module")
+def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A platform for each of several people."""
+    with platforms(tmp_path_factory.mktemp("accounts")) as found:
+        yield found
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    """Who gives callers of a server over HTTP their tokens."""
+    with issuing() as found:
+        yield found
+
+
+@pytest.fixture
+def idp() -> Iterator[Provider]:
+    """Who signs people in to a platform."""
+    with providing() as found:
+        yield found

@@ -149,7 +149,7 @@ async def test_without_the_option_nobody_is_asked_and_nothing_more_is_published(
     base: Any, settings: Settings, mode: str
 ) -> None:
     person = Person()
-    with LocalIVCAP(base, services=[str(REHEARSAL)]) as ivcap:
+    async with LocalIVCAP(base, services=[str(REHEARSAL)]) as ivcap:
         server = build_server(ivcap, dataclasses.replace(settings, confirm=False))
         async with asking(server, mode, person) as client:
             assert "confirm" not in (await listed(client, TOOL)).input_schema["properties"]
@@ -202,7 +202,7 @@ async def test_the_answer_to_one_question_is_no_answer_to_another(server: IvcapS
 
 
 async def test_another_process_of_the_user_takes_the_answer(base: Any, settings: Settings) -> None:
-    with LocalIVCAP(base, services=[str(REHEARSAL)]) as ivcap:
+    async with LocalIVCAP(base, services=[str(REHEARSAL)]) as ivcap:
         async with asking(build_server(ivcap, settings), MODERN, Person()) as client:
             await listed(client, TOOL)
             asked = await client.session.call_tool(TOOL, {"echo": 1}, allow_input_required=True)

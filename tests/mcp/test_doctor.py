@@ -26,7 +26,7 @@ from ivcap_mcp.doctor import Finding, exit_code, machine
 from ivcap_mcp.doctor import deployment as looks
 from ivcap_mcp.doctor.installed import installed
 from ivcap_mcp.target import Options
-from tests.client.identity_provider import Provider, providing
+from tests.client.identity_provider import Provider
 from tests.client.server import Reply, Server, serving
 
 
@@ -38,12 +38,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (*looks.PROXIES, *looks.AUTHORITIES, "XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CLINE_DATA_DIR"):
         monkeypatch.delenv(name, raising=False)
     return found
-
-
-@pytest.fixture
-def idp() -> Iterator[Provider]:
-    with providing() as found:
-        yield found
 
 
 @pytest.fixture

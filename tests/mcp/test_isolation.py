@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -16,10 +16,9 @@ from ivcap_mcp.allowance import Allowance
 from ivcap_mcp.auth.exchange import Exchange, ExchangeSeats
 from ivcap_mcp.auth.seat import Seats
 from ivcap_mcp.settings import Settings
-from tests.mcp.accounts import platforms
 from tests.mcp.clients import http_client, listed, text, until
 from tests.mcp.grouped import Group, called, group, job_of, mark
-from tests.mcp.issuing import Issuer, issuing
+from tests.mcp.issuing import Issuer
 from tests.mcp.tasking import Tasking, ask, ended, started
 
 pytestmark = [
@@ -30,18 +29,6 @@ pytestmark = [
 
 TOOL = "plain"
 SECRET = "a word that only Anna's data hold"
-
-
-@pytest.fixture(scope="module")
-def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with platforms(tmp_path_factory.mktemp("accounts")) as found:
-        yield found
-
-
-@pytest.fixture
-def issuer() -> Iterator[Issuer]:
-    with issuing() as found:
-        yield found
 
 
 @pytest.fixture

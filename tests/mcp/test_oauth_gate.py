@@ -6,7 +6,6 @@ import base64
 import contextlib
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import anyio
@@ -21,17 +20,11 @@ from ivcap_mcp.auth.caller import Refused
 from ivcap_mcp.auth.discovery import Unavailable, document
 from ivcap_mcp.auth.keys import Keys
 from ivcap_mcp.auth.oauth import OAuthGate, Rules
-from tests.mcp.issuing import KINDS, Issuer, issuing
+from tests.mcp.issuing import KINDS, Issuer
 
 pytestmark = pytest.mark.anyio
 
 ME = "https://mcp.example.org/mcp"
-
-
-@pytest.fixture
-def issuer() -> Iterator[Issuer]:
-    with issuing() as found:
-        yield found
 
 
 def gate_of(issuer: Issuer, **rules: Any) -> OAuthGate:

@@ -8,7 +8,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,7 @@ from ivcap_mcp.auth.tickets import Ticket, Tickets
 from ivcap_mcp.cli.main import run
 from ivcap_mcp.secret import kept_secret
 from ivcap_mcp.settings import Settings
-from tests.client.identity_provider import KEY, Person, Provider, providing
-from tests.mcp.accounts import platforms
+from tests.client.identity_provider import KEY, Person, Provider
 from tests.mcp.clients import http_client, listed, text, until
 from tests.mcp.grouped import Group, called, group
 from tests.mcp.issuing import issuing
@@ -42,23 +41,11 @@ TOOL = "plain"
 ANNA, BERT = Person(sub="anna", email="anna@example.org"), Person(sub="bert", email="bert@example.org")
 
 
-@pytest.fixture(scope="module")
-def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with platforms(tmp_path_factory.mktemp("accounts")) as found:
-        yield found
-
-
 @pytest.fixture
-def provider() -> Iterator[Provider]:
-    with providing() as found:
-        yield found
-
-
-@pytest.fixture
-async def shared(urls: dict[str, str], provider: Provider, brief: Settings) -> AsyncIterator[Group]:
+async def shared(urls: dict[str, str], idp: Provider, brief: Settings) -> AsyncIterator[Group]:
     def account(token: str) -> str | None:
         """As the platform: a token of its own provider that has not ended."""
-        if provider.access.get(token, 0) <= time.time():
+        if idp.access.get(token, 0) <= time.time():
             return None
         told = jwt.decode(token, KEY.public_key(), algorithms=["RS256"], options={"verify_aud": False})
         return str(told["sub"])
@@ -68,7 +55,7 @@ async def shared(urls: dict[str, str], provider: Provider, brief: Settings) -> A
 
     with issuing() as issuer:
         async with group(urls, issuer, dataclasses.replace(brief, new_job=0.1), seats, account=account) as found:
-            found.accounts.authinfo = provider.url
+            found.accounts.authinfo = idp.url
             yield found
 
 
@@ -100,12 +87,12 @@ async def shown(where: str) -> str:
         return html.unescape((await http.get(where)).text)
 
 
-async def signed_in(shared: Group, provider: Provider, client: Client, person: Person) -> None:
+async def signed_in(shared: Group, idp: Provider, client: Client, person: Person) -> None:
     said = await called(client, "list_artifacts")
     assert "sign_in_needed" in said
     page, where = await opened(address_in(said))
-    assert provider.last_code in page
-    provider.confirm(person)
+    assert idp.last_code in page
+    idp.confirm(person)
 
     async def over() -> bool:
         return "Connected" in await shown(where)
@@ -113,14 +100,14 @@ async def signed_in(shared: Group, provider: Provider, client: Client, person: P
     await until(over, "the page telling that it is done")
 
 
-async def test_a_caller_signs_in_once_and_the_platform_sees_them(shared: Group, provider: Provider, mode: str) -> None:
+async def test_a_caller_signs_in_once_and_the_platform_sees_them(shared: Group, idp: Provider, mode: str) -> None:
     async with client_of(shared, "anna", mode) as anna, client_of(shared, "bert", mode) as bert:
         assert {"list_artifacts"} <= {tool.name for tool in (await anna.list_tools()).tools}
-        await signed_in(shared, provider, anna, ANNA)
+        await signed_in(shared, idp, anna, ANNA)
         await listed(anna, TOOL)
         assert "anna" in text(await anna.call_tool(TOOL, {"do": "echo", "message": "anna"}))
         assert "sign_in_needed" in await called(bert, "list_jobs"), "Anna's login is not Bert's"
-        await signed_in(shared, provider, bert, BERT)
+        await signed_in(shared, idp, bert, BERT)
         await listed(bert, TOOL)
     told = [jwt.decode(one, options={"verify_signature": False}) for one in shared.accounts.tokens if one]
     assert {claims["sub"] for claims in told} == {"anna", "bert"}
@@ -128,26 +115,26 @@ async def test_a_caller_signs_in_once_and_the_platform_sees_them(shared: Group, 
         assert "sign_in_needed" not in await called(again, "list_jobs")
 
 
-async def test_a_login_that_ended_is_renewed_without_asking_anybody(shared: Group, provider: Provider) -> None:
+async def test_a_login_that_ended_is_renewed_without_asking_anybody(shared: Group, idp: Provider) -> None:
     async with client_of(shared, "anna") as anna:
-        await signed_in(shared, provider, anna, ANNA)
-        provider.expire()
+        await signed_in(shared, idp, anna, ANNA)
+        idp.expire()
         assert "not_authorised" not in await called(anna, "list_artifacts")
-        assert provider.renewals == 1
-        provider.revoke()
+        assert idp.renewals == 1
+        idp.revoke()
         await called(anna, "list_artifacts")
         assert "sign_in_needed" in await called(anna, "list_artifacts"), "what cannot be renewed is asked for again"
 
 
 async def test_who_runs_the_server_sees_who_is_signed_in_and_ends_a_login(
-    shared: Group, provider: Provider, brief: Settings
+    shared: Group, idp: Provider, brief: Settings
 ) -> None:
     def held() -> list[Held]:
         return held_logins(brief.state_dir / "users", shared.accounts.url, "s" * 32, ())
 
     async with client_of(shared, "anna") as anna, client_of(shared, "bert") as bert:
-        await signed_in(shared, provider, anna, ANNA)
-        await signed_in(shared, provider, bert, BERT)
+        await signed_in(shared, idp, anna, ANNA)
+        await signed_in(shared, idp, bert, BERT)
         assert [one.login.email for one in held() if one.login] == [ANNA.email, BERT.email]
         (meant,) = [one for one in held() if one.is_of("Anna@example.org")]
         assert (meant.end(), meant.end()) == (True, False)
@@ -157,9 +144,9 @@ async def test_who_runs_the_server_sees_who_is_signed_in_and_ends_a_login(
 
 
 def test_the_commands_list_and_end_logins_and_read_the_servers_own_settings(
-    provider: Provider, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    idp: Provider, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state, url = tmp_path / "state", provider.url
+    state, url = tmp_path / "state", idp.url
     file = tmp_path / "server.env"
     file.write_text(f"IVCAP_STATE_DIR={state}\nIVCAP_URL={url}\n")
     monkeypatch.delenv("IVCAP_STATE_DIR", raising=False)
@@ -174,14 +161,14 @@ def test_the_commands_list_and_end_logins_and_read_the_servers_own_settings(
         mark = mark_of(f"token:{name}")
         secret = kept_secret(state / "server-secret")
         SealedLogin(state / "users" / mark, url, Seal(secret, "logins"), mark).save(
-            provider.login(url, ANNA if name == "anna" else dataclasses.replace(ANNA, name="Bert", sub="bert"))
+            idp.login(url, ANNA if name == "anna" else dataclasses.replace(ANNA, name="Bert", sub="bert"))
         )
     code, told = ran("logins")
     assert (code, re.sub(r"(?m)^[0-9a-f]{12}|\d+ s$", "…", told)) == (
         0,
         f"…  {'anna':<24} Ada Example <anna@example.org>, since …\n…  {'bert':<24} Bert <anna@example.org>, since …\n",
     )
-    assert not [token for token in (*provider.access, *provider.refresh) if token in told]
+    assert not [token for token in (*idp.access, *idp.refresh) if token in told]
     assert ran("logout", "")[0] == 1
     assert json.loads(ran("logins", "--json")[1])[0]["token"] == "anna"
     code, told = ran("logout", ANNA.email)
@@ -211,12 +198,12 @@ async def showing(
 
 
 async def test_a_client_that_shows_addresses_is_given_one_and_the_call_goes_on(
-    shared: Group, provider: Provider, mode: str
+    shared: Group, idp: Provider, mode: str
 ) -> None:
     async def act(url: str) -> None:
         await opened(url)
         # The person still types when the client says that the address was opened.
-        threading.Timer(0.3, provider.confirm, [ANNA]).start()
+        threading.Timer(0.3, idp.confirm, [ANNA]).start()
 
     async with showing(shared, mode, act) as (client, asked):
         result = await client.call_tool("list_artifacts", {})
@@ -234,13 +221,13 @@ async def test_who_declines_is_not_asked_on(shared: Group, mode: str) -> None:
 
 
 async def test_the_login_of_somebody_else_is_not_taken(
-    shared: Group, provider: Provider, caplog: pytest.LogCaptureFixture
+    shared: Group, idp: Provider, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An address sent on to another person must not tie their account to the sender's assistant."""
     async with client_of(shared, "anna") as anna:
         page, where = await opened(address_in(await called(anna, "list_artifacts")))
         assert "Compare" in page
-        provider.confirm(BERT)
+        idp.confirm(BERT)
 
         async def over() -> bool:
             return "Not connected" in await shown(where)
@@ -252,19 +239,19 @@ async def test_the_login_of_somebody_else_is_not_taken(
         assert "sign_in_needed" in await called(anna, "list_artifacts")
 
 
-async def test_who_signs_in_as_somebody_else_later_goes_on_as_them(shared: Group, provider: Provider) -> None:
+async def test_who_signs_in_as_somebody_else_later_goes_on_as_them(shared: Group, idp: Provider) -> None:
     """As after an account was made anew: nobody who calls here could restart the server."""
     other = Person(sub="bert", email="anna@example.org")
     async with client_of(shared, "anna") as anna:
         spare = address_in(await called(anna, "list_artifacts"))
-        await signed_in(shared, provider, anna, ANNA)
+        await signed_in(shared, idp, anna, ANNA)
         await listed(anna, TOOL)
         _, where = await opened(spare)
-        before = len(provider.access)
-        provider.confirm(other)
+        before = len(idp.access)
+        idp.confirm(other)
 
         async def kept() -> bool:
-            return len(provider.access) > before and "Connected" in await shown(where)
+            return len(idp.access) > before and "Connected" in await shown(where)
 
         await until(kept, "the second login being kept")
         said = await called(anna, "list_artifacts")
@@ -284,7 +271,7 @@ async def test_the_page_with_the_code_says_whose_it_is(shared: Group) -> None:
 
 
 async def test_a_login_is_kept_while_nobody_renews_the_one_before(
-    shared: Group, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    shared: Group, idp: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A renewal that is under way would write the older login over it."""
     alone, save = [], SealedLogin.save
@@ -299,12 +286,12 @@ async def test_a_login_is_kept_while_nobody_renews_the_one_before(
 
     monkeypatch.setattr(SealedLogin, "save", watched)
     async with client_of(shared, "anna") as anna:
-        await signed_in(shared, provider, anna, ANNA)
+        await signed_in(shared, idp, anna, ANNA)
     assert alone == [True]
 
 
 async def test_a_sign_in_that_fails_as_nobody_expected_ends_nothing_else(
-    shared: Group, provider: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    shared: Group, idp: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It waits beside the servers of all callers."""
 
@@ -314,7 +301,7 @@ async def test_a_sign_in_that_fails_as_nobody_expected_ends_nothing_else(
     monkeypatch.setattr(SealedLogin, "save", broken)
     async with client_of(shared, "anna") as anna:
         _, where = await opened(address_in(await called(anna, "list_artifacts")))
-        provider.confirm(ANNA)
+        idp.confirm(ANNA)
 
         async def over() -> bool:
             return "Not connected" in await shown(where)
@@ -325,10 +312,10 @@ async def test_a_sign_in_that_fails_as_nobody_expected_ends_nothing_else(
     assert "anna" not in caplog.text
 
 
-async def test_a_sign_in_that_is_declined_is_told_on_the_page(shared: Group, provider: Provider) -> None:
+async def test_a_sign_in_that_is_declined_is_told_on_the_page(shared: Group, idp: Provider) -> None:
     async with client_of(shared, "anna") as anna:
         _, where = await opened(address_in(await called(anna, "list_artifacts")))
-    provider.decline()
+    idp.decline()
 
     async def over() -> bool:
         return "declined" in await shown(where)
@@ -336,11 +323,9 @@ async def test_a_sign_in_that_is_declined_is_told_on_the_page(shared: Group, pro
     await until(over, "the page telling that it was declined")
 
 
-async def test_what_is_kept_is_encrypted_and_bound_to_its_owner(
-    shared: Group, provider: Provider, brief: Settings
-) -> None:
+async def test_what_is_kept_is_encrypted_and_bound_to_its_owner(shared: Group, idp: Provider, brief: Settings) -> None:
     async with client_of(shared, "anna") as anna:
-        await signed_in(shared, provider, anna, ANNA)
+        await signed_in(shared, idp, anna, ANNA)
     (file,) = (brief.state_dir / "users").rglob("*.sealed")
     data = file.read_bytes()
     assert not any(word in data for word in (b"anna", b"refresh", b"eyJ"))

@@ -157,7 +157,7 @@ def test_a_profile_that_does_not_exist_is_refused() -> None:
 
 @pytest.mark.anyio
 async def test_a_client_gets_its_profile_and_its_calls_arrive(base: Path, settings: Settings, mode: str) -> None:
-    with LocalIVCAP(base, services=[str(REHEARSAL)]) as ivcap:
+    async with LocalIVCAP(base, services=[str(REHEARSAL)]) as ivcap:
         server = build_server(ivcap, settings)
         async with Client(server, mode=mode, client_info=t.Implementation(name="gemini-cli", version="1")) as client:
             echo = (await listed(client, "rehearsal")).input_schema["properties"]["echo"]

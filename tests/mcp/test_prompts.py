@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,8 @@ TITLES = {
 
 
 @pytest.fixture
-def server(base: Path, settings: Settings) -> Iterator[IvcapServer]:
-    with LocalIVCAP(base, services=[str(REHEARSAL), str(TREND)]) as ivcap:
+async def server(base: Path, settings: Settings) -> AsyncIterator[IvcapServer]:
+    async with LocalIVCAP(base, services=[str(REHEARSAL), str(TREND)]) as ivcap:
         yield build_server(ivcap, settings)
 
 
@@ -198,3 +198,4 @@ async def test_what_cannot_be_filled_in_is_refused(
         with pytest.raises(MCPError) as refused:
             await client.get_prompt(name, given)
     assert refused.value.error.code == t.INVALID_PARAMS
+    assert "here Check" not in refused.value.error.message, "what happened and what to do are two sentences"

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,10 @@ from ivcap_mcp import Settings, build_server
 from ivcap_mcp.cli import terminal
 from ivcap_mcp.cli.main import run
 from ivcap_mcp.server import IvcapServer
-from tests.client.identity_provider import Provider, providing
+from tests.client.identity_provider import Provider
 from tests.client.server import Asked, Reply
 from tests.mcp.clients import Told, listed, text, until
 from tests.mcp.proxied import ORDERS, Proxy, jobs_of
-
-
-@pytest.fixture
-def idp() -> Iterator[Provider]:
-    with providing() as found:
-        yield found
 
 
 @pytest.fixture

@@ -167,7 +167,7 @@ async def test_progress_is_told_while_a_task_is_polled(server: IvcapServer) -> N
 
 
 async def test_what_is_watched_for_polling_clients_is_forgotten_when_they_stop(base: Path, settings: Any) -> None:
-    with LocalIVCAP(base, services=[str(REHEARSAL)]) as ivcap:
+    async with LocalIVCAP(base, services=[str(REHEARSAL)]) as ivcap:
         server = build_server(ivcap, dataclasses.replace(settings, task_poll=0.02))
         async with client_of(server) as client:
             await listed(client, TOOL)
