@@ -24,6 +24,9 @@ else:
 PREPARING = "being prepared"
 """Description of a service whose environment is still being built, or which has not been asked yet."""
 
+MOST_TROUBLE = 500
+"""Characters of the description of a service that does not start."""
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -37,6 +40,7 @@ class Service:
         valid_from, valid_to: Microseconds since 1970.
         spec: How to run it here; `None`: only aspects speak of it, and those are never run.
         described: Whether its program has said what it is.
+        trouble: Why it has not, if that is known.
     """
 
     urn: str
@@ -48,6 +52,7 @@ class Service:
     valid_to: int | None
     spec: Spec | None
     described: bool
+    trouble: str = ""
 
 
 def stated_by_services(entity: str | None, schema: str | None) -> bool:
@@ -62,9 +67,13 @@ class Catalogue:
     """The services at one moment, and the aspects of those that can be run here, which are in no file."""
 
     def __init__(
-        self, aspects: AspectStore, specs: Mapping[str, Spec], described: Mapping[str, Mapping[str, Any]]
+        self,
+        aspects: AspectStore,
+        specs: Mapping[str, Spec],
+        described: Mapping[str, Mapping[str, Any]],
+        troubles: Mapping[str, str],
     ) -> None:
-        self._aspects, self._specs, self._described = aspects, specs, described
+        self._aspects, self._specs, self._described, self._troubles = aspects, specs, described, troubles
         self.facts = [
             row for spec in specs.values() if spec.urn in described for row in _facts(spec, described[spec.urn])
         ]
@@ -142,7 +151,9 @@ class Catalogue:
     def _runnable(self, spec: Spec) -> Service:
         described = self._described.get(spec.urn)
         if described is None:
-            return Service(spec.urn, spec.name, PREPARING, {}, POLICY_SERVICE, None, None, spec, False)
+            trouble = self._troubles.get(spec.urn, "")
+            told = f"does not start: {trouble}"[:MOST_TROUBLE] if trouble else PREPARING
+            return Service(spec.urn, spec.name, told, {}, POLICY_SERVICE, None, None, spec, False, trouble)
         content = described.get("service") or {}
         tool = described.get("tool") or {}
         return Service(

@@ -73,6 +73,9 @@ class Runners(Protocol):
         A description is `{"tool": …, "service": …, "digest": …, "described_at": …}`.
         """
 
+    def trouble(self, spec: Spec) -> str:
+        """Return why a service has no description, or nothing where that is not known. Never waits."""
+
     def follow(self, job: LocalJob, asked: EventQuery, *, timeout: float | None = None) -> BlockingBody:
         """Return the events of a running job that were asked for, as server-sent events until the job ends."""
 
@@ -197,7 +200,9 @@ class LocalPlatform:
                 one = _part(spec, part)
                 specs.setdefault(one.urn, one)
                 described.setdefault(one.urn, part)
-        return Catalogue(self.store.aspects, specs, described)
+        missing = [spec for spec in specs.values() if spec.urn not in described] if self.runners else []
+        troubles = {spec.urn: self.runners.trouble(spec) for spec in missing} if self.runners else {}
+        return Catalogue(self.store.aspects, specs, described, troubles)
 
     def _found(self) -> Sequence[Spec]:
         from . import specs, standing

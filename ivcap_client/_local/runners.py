@@ -67,6 +67,10 @@ class OutsideRunners:
             threading.Thread(target=self._tell, args=(missing,), name="ivcap-describe", daemon=True).start()
         return found
 
+    def trouble(self, spec: Spec) -> str:
+        """Nothing: the runner knows, and asking it would take longer than listing services may."""
+        return ""
+
     def follow(self, job: LocalJob, asked: EventQuery, *, timeout: float | None = None) -> FollowedEvents:
         """The events of a running job as the runner streams them."""
         return follow(self._base_dir, job.service, job.id, after=asked.after, query=asked.query, timeout=timeout)
@@ -104,6 +108,14 @@ class InsideRunners:
         if missing:
             self._soon(self._routes.register(missing))
         return found
+
+    def trouble(self, spec: Spec) -> str:
+        """Why a service could not be described when it was last tried."""
+        known = self._dispatcher.fleet.states.get(spec.urn)
+        if known is None or known.state != "failed" or known.spec.digest != spec.digest:
+            return ""
+        last = known.log.strip().rpartition("\n")[2].strip()
+        return f"{known.message}: {last}" if last else known.message
 
     def follow(self, job: LocalJob, asked: EventQuery, *, timeout: float | None = None) -> FollowedEvents:
         """The events of a running job, over loopback like everybody else's; the gateway itself does not come here."""

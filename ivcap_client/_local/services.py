@@ -86,7 +86,11 @@ def whole(service: Service, base: str) -> dict[str, object]:
 
 
 def status_of(service: Service) -> str:
-    """`active` if it can be run here and has said what it is; a service of which only aspects speak is `inactive`."""
+    """`active` if it can be run here and has said what it is, `error` if it does not start; a service of which only
+    aspects speak is `inactive`.
+    """
+    if service.trouble:
+        return "error"
     return "active" if service.described and service.spec is not None else "inactive"
 
 

@@ -57,7 +57,8 @@ async def _called(server: IvcapServer, given: argparse.Namespace, arguments: dic
                     raise server.backend.catalog.failure from None
                 if (stated := await not_ready(server.backend, given.tool)) is not None:
                     return as_result(stated)
-                raise ConfigError(f"{error.message}. `ivcap-mcp tools` lists what there is") from None
+                ends = "" if error.message.endswith("?") else "."
+                raise ConfigError(f"{error.message}{ends} {await _instead(server)}") from None
             first = result.structured_content or {}
             job = first.get("job") if not result.is_error else None
             if job and isinstance(first.get("note"), str) and first.get("next", {}).get("tool") == "get_job":
@@ -73,6 +74,12 @@ async def _called(server: IvcapServer, given: argparse.Namespace, arguments: dic
                 if result.is_error or (result.structured_content or {}).get("status") == "succeeded":
                     break
         return result
+
+
+async def _instead(server: IvcapServer) -> str:
+    """What to say to who called a tool that there is not: it may be of a service that is none yet."""
+    told = [f"{one['name']} is no tool: {one['state']}: {one['message']}." for one in await server.backend.states()]
+    return " ".join([*told[:3], "`ivcap-mcp tools` lists what there is"])
 
 
 def _arguments(given: argparse.Namespace) -> dict[str, Any]:

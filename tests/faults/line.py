@@ -72,6 +72,7 @@ class Line:
         taken: The same of those that the gateway carried out.
         exchanges: What was said to the gateway, and what it said.
         elsewhere: An address that must never be asked.
+        hurried: The client gave a request up that no fault was on: it had too little time for this machine.
     """
 
     gateway: Gateway
@@ -83,6 +84,7 @@ class Line:
     taken: list[str] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
     elsewhere: str = ""
+    hurried: bool = False
     url: str = ""
     _server: asyncio.Server | None = None
     _kept: socket.socket | None = None
@@ -143,6 +145,7 @@ class Line:
             await self.fault(self, asked, writer)
             return False
         found = await self.forward(asked)
+        self.hurried |= reader.at_eof()
         if self.refuses and number + 1 >= self.since:
             self._refuse()
             for other in self._writers - {writer}:

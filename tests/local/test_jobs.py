@@ -62,6 +62,9 @@ class Runner:
             message=self.message,
         )
 
+    def trouble(self, spec: Any) -> str:
+        return ""
+
     def describe(self, specs: Sequence[Any]) -> Mapping[str, Mapping[str, Any]]:
         return self.described
 

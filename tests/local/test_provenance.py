@@ -27,6 +27,9 @@ class Runners:
 
     def submitted(self, job: LocalJob, spec: Any) -> None: ...
 
+    def trouble(self, spec: Any) -> str:
+        return ""
+
     def describe(self, specs: Any) -> dict[str, Any]:
         return {}
 

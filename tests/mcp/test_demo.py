@@ -13,6 +13,7 @@ from ivcap_client.platform import stop_platform
 from ivcap_mcp import examples
 from ivcap_mcp.cli import demo
 from tests.mcp.clients import Served
+from tests.mcp.commands import ivcap_mcp
 
 CO2 = str(examples.path("co2_trend.py"))
 ROOT = str(examples.path(demo.DATA).parent)
@@ -20,12 +21,12 @@ ROOT = str(examples.path(demo.DATA).parent)
 
 @pytest.fixture
 def co2(base: Path, tmp_path: Path) -> Served:
-    return Served(base, tmp_path, [CO2], ["--allow-root", ROOT])
+    return Served(base, tmp_path, [CO2])
 
 
 @pytest.mark.anyio
 async def test_the_walk_over_stdio(co2: Served, mode: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    async with co2.stdio(mode) as client:
+    async with co2.stdio(mode, "--allow-root", ROOT) as client:
         found = await demo.walk(client, tmp_path)
     assert found["seasonal_maximum_month"] == "May"
     assert (tmp_path / "co2_trend.png").read_bytes().startswith(b"\x89PNG")
@@ -78,14 +79,7 @@ def test_a_demo_that_cannot_do_a_step_says_so_and_ends_with_1(tmp_path: Path) ->
     blocked = tmp_path / "out"
     blocked.mkdir()
     (blocked / "store").write_text("a file where the store should be")
-    ran = subprocess.run(
-        [sys.executable, "-m", "ivcap_mcp", "demo", "--out", str(blocked)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
-        env=dict(os.environ),
-    )
+    ran = ivcap_mcp("demo", "--out", str(blocked))
     assert ran.returncode == 1
     assert "The demo stopped" in ran.stderr
     assert "Traceback" not in ran.stderr

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from mcp.client.stdio import StdioServerParameters
 
 from ivcap_mcp.server import IvcapServer
 from tests.mcp.clients import Served, Told, end, http_client, listed, raw, until
+from tests.mcp.commands import ivcap_mcp
 
 pytestmark = pytest.mark.anyio
 
@@ -212,24 +214,19 @@ async def test_http_asks_for_its_token_and_checks_host_and_origin(served: Served
         end(process)
 
 
-async def test_a_port_in_use_is_an_error_of_usage(served: Served) -> None:
-    process, url, _ = await served.started()
-    try:
-        port = url.rsplit(":", 1)[1].split("/")[0]
-        arguments = served.arguments("serve", "--transport", "http", "--port", port)
-        ran = await anyio.run_process([sys.executable, *arguments], check=False, env=served.environment())
-        assert ran.returncode == 2
-        assert b"--port" in ran.stderr
-        assert b"Traceback" not in ran.stderr
-    finally:
-        end(process)
-
-
-async def test_http_without_authorisation_binds_to_loopback_only(served: Served) -> None:
-    arguments = served.arguments("serve", "--transport", "http", "--auth", "none", "--host", "0.0.0.0")
-    ran = await anyio.run_process([sys.executable, *arguments], check=False, env=served.environment())
+def test_a_port_in_use_is_an_error_of_usage(base: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ran = ivcap_mcp("serve", "--transport", "http", "--port", port, "--local-dir", str(base))
     assert ran.returncode == 2
-    assert b"loopback" in ran.stderr
+    assert "--port" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_http_without_authorisation_binds_to_loopback_only(base: Path) -> None:
+    ran = ivcap_mcp("serve", "--transport", "http", "--auth", "none", "--host", "0.0.0.0", "--local-dir", str(base))
+    assert ran.returncode == 2
+    assert "loopback" in ran.stderr
 
 
 async def test_resources_are_read_in_both_eras(server: IvcapServer, mode: str) -> None:

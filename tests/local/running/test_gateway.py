@@ -138,6 +138,17 @@ def test_a_silent_stream_says_that_it_is_alive(desk: Desk) -> None:
             assert any(line.startswith(b":") for line in stream)
 
 
+def test_a_service_that_does_not_start_says_why(desk: Desk) -> None:
+    desk.plain = desk.service("spoiled", env={"PLAIN_TOOL": "exit"})
+    with serving(desk) as found:
+        client = Client(found)
+        path = f"/1/services2/{desk.plain.urn}"
+        until(lambda: client.ask("GET", path)[1]["status"] == "error")
+        said = client.ask("GET", path)[1]["description"]
+    assert said.startswith("does not start: the tool spoiled ended with 3 before it was ready: ")
+    assert said.endswith("cannot find my model file")
+
+
 def test_a_job_is_cancelled_where_the_description_lists_the_route(desk: Desk, client: Client) -> None:
     _, said = client.ask("GET", "/1/openapi/openapi3.json")
     assert "/1/services2/{service-id}/jobs/{id}/cancel" in said["paths"]
@@ -377,7 +388,7 @@ def test_a_tool_starts_sub_jobs_and_reads_no_others(desk: Desk, client: Client) 
 def test_a_taken_port_is_said_clearly(desk: Desk) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(RunnerError, match=f"port {port}: Address already in use"), serving(desk, port=port):
+        with pytest.raises(RunnerError, match=f"port {port} is taken; choose another one"), serving(desk, port=port):
             pass
     with pytest.raises(RunnerError, match="cannot listen on no"), serving(desk, host="no.such.host.invalid"):
         pass
