@@ -28,7 +28,11 @@ def opened(path: str, roots: Sequence[Path]) -> IO[bytes]:
         ToolError: It lies outside the roots, is no regular file, or cannot be read.
     """
     if not roots:
-        raise ToolError("not_permitted", "This server may read no files.", "Give the content as `text`.")
+        raise ToolError(
+            "not_permitted",
+            "This server may read no files.",
+            "Give the content as `text`; or its number of bytes as `size`, and the answer says how the user sends it.",
+        )
     allowed, shown = ", ".join(str(root) for root in roots), repr(clip(path, 300))
     try:
         given = Path(path).expanduser()
@@ -37,7 +41,11 @@ def opened(path: str, roots: Sequence[Path]) -> IO[bytes]:
     except (OSError, RuntimeError, ValueError) as error:  # a circle of links, an unknown home, a zero byte
         raise ToolError("not_found", f"{shown} is no path: {_said(error)}.", "Check the path.") from None
     if root is None:
-        raise ToolError("not_permitted", f"{shown} lies outside {allowed}.", "Ask the user for --allow-root.")
+        raise ToolError(
+            "not_permitted",
+            f"{shown} lies outside {allowed}.",
+            "Ask the user to put the file there, or to start this server with `--allow-root` and its directory.",
+        )
     try:
         handle = _open(root, file)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):

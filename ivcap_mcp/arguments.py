@@ -152,17 +152,18 @@ def unchecked(original: Schema) -> list[str]:
     return [*doc.notes, *told]
 
 
-def complaint_text(tool: str, complaints: Sequence[Complaint], *, example: Any = None) -> str:
+def complaint_text(tool: str, complaints: Sequence[Complaint], *, example: Any = None, again: str = "") -> str:
     """Write complaints as the text of a tool error, at most 10 kB.
 
     Args:
         tool: Name of the tool that was called.
         complaints: From `check`.
+        again: Name of the tool to call again, if that is another one: `run_service` calls others.
         example: Arguments of a call that would be accepted, in published names; left out where it is too long.
     """
     lines = [f"{tool} was not called: its arguments do not fit. Nothing was submitted."]
     lines += [f"- {clip(str(each), 1_200)}" for each in complaints]
-    lines.append(f"Correct {'this' if len(complaints) == 1 else 'these'} and call {tool} again.")
+    lines.append(f"Correct {'this' if len(complaints) == 1 else 'these'} and call {again or tool} again.")
     if example is not None:
         text = json.dumps(example, ensure_ascii=False)
         if len(text) <= _MOST_EXAMPLE:

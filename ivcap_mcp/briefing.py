@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ivcap_client import Job
 from ivcap_mcp.fitting import fitted
+from ivcap_mcp.moments import written
 from ivcap_mcp.results import artifacts_in
 from ivcap_mcp.text import clip, stripped
 
@@ -25,8 +26,8 @@ def job_facts(job: Job) -> dict[str, Any]:
         "job": job.urn,
         "service": job.service,
         "status": job.status(refresh=False).value,
-        "requested_at": job.requested_at,
-        "finished_at": job.finished_at,
+        "requested_at": written(job.requested_at),
+        "finished_at": written(job.finished_at),
         "input": job.request,
         "error": job.error,
         "artifacts_in_result": artifacts_in(job.record.result, 10) or None,

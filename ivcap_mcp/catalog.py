@@ -157,11 +157,19 @@ class Catalog:
         if how == "all":
             return entries
         if how != "auto":
-            wanted = tuple(pattern.strip() for pattern in how.split(",") if pattern.strip())
+            wanted = self._settings.patterns
             return [entry for entry in entries if _fits(entry, wanted) or entry in pinned]
         size = sum(_size(tool) for tool in (*self._builtins, *(entry.tool for entry in entries)))
         fits = len(self._builtins) + len(entries) <= MOST_TOOLS and size <= MOST_DEFINITIONS
         return entries if fits else pinned
+
+    @property
+    def unmatched(self) -> list[str]:
+        """The patterns of `--tools` and `--pin` that no service fits: misspelt, or of another platform."""
+        named = [("--tools", pattern) for pattern in self._settings.patterns]
+        named += [("--pin", pattern) for pattern in self._settings.pins]
+        entries = self.all()
+        return [f"{option} {one!r}" for option, one in named if not any(_fits(entry, (one,)) for entry in entries)]
 
     async def _read(self) -> dict[str, Aspect]:
         """The newest tool aspect of each service."""
@@ -197,6 +205,9 @@ class Catalog:
         self.problems = tuple(problems)
         for problem in problems:
             log.warning("service %s is not published as a tool: %s", problem.service, problem.reason)
+        if keep and not self._settings.local and not self._first.is_set():
+            for one in self.unmatched:  # a local platform's services may be being prepared yet
+                log.warning("no service fits %s", one)
         changed = [n for n in self._entries if n in before and before[n].tool != self._entries[n].tool]
         added = [n for n in self._entries if n not in before]
         removed = [n for n in before if n not in self._entries]

@@ -12,7 +12,7 @@ import mcp_types as t
 from ivcap_client.exception import IvcapError
 from ivcap_mcp.prompts import PROMPTS
 from ivcap_mcp.resources import templates
-from ivcap_mcp.search import rank
+from ivcap_mcp.search_terms import rank
 from ivcap_mcp.text import stripped
 
 if TYPE_CHECKING:

@@ -22,13 +22,14 @@ from ivcap_mcp.errors import ToolError, as_result, read_only, tool_error, unknow
 from ivcap_mcp.tasks import Tasks
 from ivcap_mcp.text import clip
 from ivcap_mcp.tools import Builtin
-from ivcap_mcp.tools.services import known
+from ivcap_mcp.tools.services import known, not_ready
 
 if TYPE_CHECKING:
     from ivcap_client.schemas import reading
     from ivcap_mcp import arguments, calls, confirm, inputs, progress, telemetry
     from ivcap_mcp import request as calling
     from ivcap_mcp.request import Request
+    from ivcap_mcp.schemas import undeclared
 else:
     arguments = later("ivcap_mcp.arguments")
     calls = later("ivcap_mcp.calls")
@@ -38,6 +39,7 @@ else:
     progress = later("ivcap_mcp.progress")
     reading = later("ivcap_client.schemas.reading")
     telemetry = later("ivcap_mcp.telemetry")
+    undeclared = later("ivcap_mcp.schemas.undeclared")
 
 log = logging.getLogger("ivcap_mcp.calls")
 
@@ -78,11 +80,13 @@ class Dispatch:
             if (asked := await self._sign_in(ctx, params)) is not None:
                 return asked
             began = time.monotonic()
-            with anyio.fail_after(settings.max_wait):
-                entry = None if builtin else await self._backend.catalog.find(params.name)
+            entry = None
+            if builtin is None:
+                with anyio.fail_after(settings.max_wait):
+                    entry = await self._backend.catalog.find(params.name)
             left = began + settings.max_wait - time.monotonic()
             if builtin is None and entry is None:
-                raise self._unknown(params.name)
+                raise await self._unknown(params.name)
             if settings.read_only and not (builtin and is_reading(builtin.definition)):
                 raise read_only(f"The tool {clip(params.name, 100)!r}")
             shown = builtin.definition.input_schema if builtin else entry.tool.input_schema if entry else {}
@@ -118,11 +122,12 @@ class Dispatch:
             backend.tasks.start_soon(backend.catalog.refresh)
         return asked
 
-    def _unknown(self, name: str) -> Exception:
-        """There is no such tool; or nobody knows, while the platform cannot be read."""
+    async def _unknown(self, name: str) -> Exception:
+        """There is no such tool; or not yet; or nobody knows, while the platform cannot be read."""
         failure = self._backend.catalog.failure
         if failure is None:
-            return unknown_tool(name)
+            there = [*self._builtins, *(entry.name for entry in self._backend.catalog.all())]
+            return await not_ready(self._backend, name) or unknown_tool(name, undeclared.near(name, there))
         told = tool_error(failure)
         return ToolError(
             told.code, f"Whether there is a tool {clip(name, 100)!r} is not known: {told.message}", told.next
@@ -150,14 +155,21 @@ class Dispatch:
             _checked(builtin, given)
             if builtin.definition.name == "run_service":
                 entry = await known(self._backend, given["service"])
-                await inputs.request_for(entry, given["input"])
+                await inputs.request_for(entry, given["input"], by=given["service"])
         asked = confirm.question(params.name, given, service=entry.name if entry else None)
         return given, await confirm.agreed(ctx, params, asked, told, self._backend.settings.ask)
 
     async def _service(
-        self, request: Request, entry: Entry, given: dict[str, Any], *, key: str | None = None, resubmit: bool = False
+        self,
+        request: Request,
+        entry: Entry,
+        given: dict[str, Any],
+        *,
+        by: str = "",
+        key: str | None = None,
+        resubmit: bool = False,
     ) -> Any:
-        asked = await inputs.request_for(entry, given)
+        asked = await inputs.request_for(entry, given, by=by)
         if tasks.declared(request.ctx):
             job = await calls.order(self._backend, request, entry.service, asked.body, key=key, resubmit=resubmit)
             return self._tasks.created(job, asked.note)
@@ -168,9 +180,8 @@ class Dispatch:
         if builtin.definition.name == "run_service" and "wait" not in given and tasks.declared(request.ctx):
             # Who says how long to wait wants the job's handle after that, and no task.
             entry = await known(self._backend, repaired["service"])
-            return await self._service(
-                request, entry, repaired["input"], key=repaired.get("key"), resubmit=repaired.get("resubmit", False)
-            )
+            order = {name: repaired[name] for name in ("key", "resubmit") if name in repaired}
+            return await self._service(request, entry, repaired["input"], by=repaired["service"], **order)
         return await builtin.run(self._backend, request, repaired)
 
 
@@ -191,6 +202,7 @@ _read: dict[str, reading.Doc] = {}
 MOST_KEPT, MOST_FITTED = 2000, 500
 """Of how many arguments it is remembered that they fit, and how many characters each may have."""
 _fitted: OrderedDict[tuple[str, str], str] = OrderedDict()
+_strictly = json.JSONEncoder(allow_nan=False).encode
 
 
 def _checked(builtin: Builtin, given: dict[str, Any]) -> dict[str, Any]:
@@ -200,7 +212,7 @@ def _checked(builtin: Builtin, given: dict[str, Any]) -> dict[str, Any]:
         ToolError: They do not fit.
     """
     try:
-        text = json.dumps(given, allow_nan=False)
+        text = _strictly(given)
     except (TypeError, ValueError, RecursionError):
         text = ""
     name = builtin.definition.name

@@ -31,7 +31,8 @@ class ToolError(Exception):
         self.code, self.message, self.next = code, message, next
 
     def __str__(self) -> str:
-        return f"{self.message} {self.next}".strip()
+        ends = self.message.endswith((".", "!", "?", ":", "…"))
+        return f"{self.message}{'' if ends or not self.next else '.'} {self.next}".strip()
 
 
 # Most specific first: the first class that fits decides.
@@ -119,9 +120,15 @@ def read_only(what: str) -> ToolError:
     )
 
 
-def unknown_tool(name: str) -> MCPError:
-    """The protocol error for a tool that does not exist."""
-    return MCPError(t.INVALID_PARAMS, f"Unknown tool: {clip(stripped(name), 200)}")
+def unknown_tool(name: str, near: str = "") -> MCPError:
+    """The protocol error for a tool that does not exist.
+
+    Args:
+        name: What was called.
+        near: A tool that was perhaps meant.
+    """
+    meant = f"; did you mean {near}?" if near else ""
+    return MCPError(t.INVALID_PARAMS, f"Unknown tool: {clip(stripped(name), 200)}{meant}")
 
 
 def no_resource(uri: str, protocol_version: str) -> MCPError:

@@ -27,8 +27,13 @@ class Input:
     note: str = ""
 
 
-async def request_for(entry: Entry, given: dict[str, Any]) -> Input:
+async def request_for(entry: Entry, given: dict[str, Any], *, by: str = "") -> Input:
     """What was given to a service's tool, as the request the service wants.
+
+    Args:
+        entry: The service.
+        given: The arguments of its tool.
+        by: What `run_service` was told to run, if the call came that way: complaints show the same way.
 
     Raises:
         ToolError: It does not fit; the message names each field, what was given and what is wanted.
@@ -41,7 +46,11 @@ async def request_for(entry: Entry, given: dict[str, Any]) -> Input:
         if complaints:
             fits = arguments.example(doc)
             shown = None if fits is None else present(fits, entry.published, doc)
-            raise ToolError("invalid_input", arguments.complaint_text(entry.name, complaints, example=shown))
+            if by and shown is not None:
+                shown = {"service": by, "input": shown}
+            again = "run_service" if by else entry.name
+            told = arguments.complaint_text(entry.name, complaints, example=shown, again=again)
+            raise ToolError("invalid_input", told)
         return Input(body, arguments.undeclared_text(body, doc, entry.published))
 
     # A hostile schema may keep a validator busy; the event loop must not wait for it.

@@ -1,49 +1,28 @@
-"""Ranking of services for a query in words.
+"""Ranking of services for a query in words: by what their texts say (`search_terms`) and are about (`search_topics`).
 
-Each word or phrase of the query looks for itself, for what means the same (`search_lexicon`) and, if the catalogue does
-not know it, for words that look like it; the best of these counts, by how rare it is and in which field it was found
-(BM25F). No model and no network: the same query over the same catalogue always gives the same answer.
+No model and no network: the same query over the same catalogue always gives the same answer.
 """
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Final
 
-from .search_lexicon import lexicon
-from .search_words import grams, words
+from .search_terms import Document, Terms
+from .search_topics import described, topics
+from .search_words import words
 
-NAME, PARAMETERS, DESCRIPTION = 2.2, 0.9, 1.6
-"""What a word found in each field counts."""
-SATURATION, LENGTH = 3.0, 0.4
-MEANT, ALIKE, ADDED = 1.15, 0.45, 0.05
-"""What counts, of a word itself: a word that means the same, one that looks alike, a second way in which it fits."""
-REPEATED: Final = 0.6
-"""What counts, of a meaning found before in the same text, when it is found again in other words."""
-LITTLE, PART = 0.5, 0.6
-"""What counts, of a word: one that says little, one that is part of a term."""
-FLATTENED: Final = 0.8
-"""Power of rarity: a word that only one service has must not outweigh everything else."""
-BREADTH: Final = 0.8
-"""Power of what each word counts: of two services, the one that fits more of the words comes before one fitted better
-by fewer."""
-MOST_WORDS: Final = 200
-CONFIDENT: Final = 0.54
+__all__ = ["CONFIDENT", "Document", "Index"]
+
+ABOUT: Final = 3.0
+"""What the same topics count, in scores of words."""
+AKIN: Final = 0.02
+"""Likeness of topics under which a text says nothing of what was asked."""
+TOPICAL: Final = 0.3
+"""What the same topics count as evidence, of one rare word that means the same."""
+CONFIDENT: Final = 0.78
 """Fit of the first under which probably nothing in the catalogue does what was asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """What is searched of one service."""
-
-    key: str
-    name: str
-    parameters: str
-    description: str
 
 
 class Index:
@@ -55,133 +34,41 @@ class Index:
 
     def __init__(self, documents: Sequence[Document]) -> None:
         self.documents = tuple(documents)
-        weights: defaultdict[str | int, dict[int, float]] = defaultdict(dict)
-        told = lexicon().told
-        lengths = [len(words(d.description)) + len(words(d.parameters)) for d in documents]
-        usual = sum(lengths) / max(1, len(lengths)) or 1.0
+        self._terms = Terms(documents)
+        self._by_topic: defaultdict[int, dict[int, float]] = defaultdict(dict)
         for place, document in enumerate(documents):
-            short = 1 / (1 - LENGTH + LENGTH * lengths[place] / usual)
-            for text, worth in (
-                (document.name, NAME),
-                (document.parameters, PARAMETERS * short),
-                (document.description, DESCRIPTION * short),
-            ):
-                stems = words(text)
-                # A tool's name often is the service's in other letters: once is enough.
-                for one in dict.fromkeys(stems) if text is document.name else stems:
-                    weights[one][place] = weights[one].get(place, 0.0) + worth
-                meant: dict[int, float] = {}
-                for found in told(stems):
-                    for concept, how in found.concepts.items():
-                        meant[concept] = how + REPEATED * meant.get(concept, 0.0)
-                for concept, how in meant.items():
-                    weights[concept][place] = weights[concept].get(place, 0.0) + worth * how
-        self._found = {
-            term: {place: weight / (weight + SATURATION) for place, weight in places.items()}
-            for term, places in weights.items()
-        }
-        # In a small catalogue every word would be common, and nothing would fit anything.
-        self._size = max(len(self.documents), 50)
-        self._most = math.log(1 + 2 * self._size) ** FLATTENED
-        self._stems = sorted(term for term in self._found if isinstance(term, str) and len(term) > 3)
-        self._by_gram: defaultdict[str, list[str]] = defaultdict(list)
-        for stem in self._stems:
-            for gram in grams(stem):
-                self._by_gram[gram].append(stem)
-
-    def rank(self, query: str) -> list[tuple[str, float]]:
-        """Keys with their scores, best first; documents in which nothing was found are left out.
-
-        An empty query ranks all by name.
-        """
-        return self.search(query)[0]
+            for topic, share in described(f"{document.name} {document.description}").items():
+                self._by_topic[topic][place] = share
 
     def search(self, query: str) -> tuple[list[tuple[str, float]], float]:
-        """`rank`, and how well the first fits: from 0, not at all; under `CONFIDENT` probably nothing does.
+        """Keys with their scores, best first, and how well the first fits.
 
-        It is what speaks for the first, in rare words: one that means the same counts about 1 in most catalogues.
+        An empty query ranks all by name; documents in which nothing was found are left out.
+
+        Returns:
+            The ranking, and a fit from 0: not at all; under `CONFIDENT` probably nothing does what was asked.
         """
         if not words(query):
-            ordered = sorted(self.documents, key=lambda document: (document.name, document.key))
-            return [(document.key, 0.0) for document in ordered], 1.0
-        scores: defaultdict[int, float] = defaultdict(float)
-        told: defaultdict[int, float] = defaultdict(float)
-        for found in self._found_by(query):
-            for place, score in found.items():
-                scores[place] += score**BREADTH
-                told[place] += score
+            return self._terms.rank(query), 1.0
+        found = self._terms.found(query)
+        about = self._about(query)
         ranked = []
-        for place, score in scores.items():
+        for place in found.scores.keys() | about.keys():
             document = self.documents[place]
+            score = found.scores.get(place, 0.0) + ABOUT * about.get(place, 0.0)
             ranked.append((-round(score, 4), document.name, document.key, place))
         ranked.sort()
-        evidence = told[ranked[0][3]] if ranked else 0.0
-        return [(key, -score) for score, _, key, _ in ranked if score < 0], round(evidence / self._most, 4)
+        first = ranked[0][3] if ranked else -1
+        fit = found.evidence.get(first, 0.0) + TOPICAL * about.get(first, 0.0)
+        return [(key, -score) for score, _, key, _ in ranked if score < 0], round(fit, 4)
 
-    def _rarity(self, term: str | int) -> float:
-        holding = len(self._found.get(term, ()))
-        return float(math.log(1 + (self._size - holding + 0.5) / (holding + 0.5)) ** FLATTENED)
+    def rank(self, name: str) -> list[tuple[str, float]]:
+        """Keys with their scores by words alone, best first: for a name that somebody has nearly right."""
+        return self._terms.rank(name)
 
-    def _found_by(self, query: str) -> Iterator[dict[int, float]]:
-        """What each word and each term of a query finds: document → score."""
-        stems = words(query)[:MOST_WORDS]
-        known = lexicon()
-        meant: defaultdict[tuple[str, ...], dict[int, float]] = defaultdict(dict)
-        alone = set(stems)
-        for found in known.asked(stems):
-            key = tuple(stems[found.start : found.start + found.length])
-            meant[key] |= found.concepts
-            # A word says less by itself where it is part of a term: "water table" is no table.
-            if found.length > 1 and not known.silent.intersection(key):
-                alone.difference_update(key)
-        for one in stems:
-            if one not in known.silent:
-                meant.setdefault((one,), {})
-        for key, concepts in meant.items():
-            if len(key) == 1 and key[0] in known.silent:
-                continue
-            yield self._of(key, concepts, 1.0 if len(key) > 1 or key[0] in alone else PART)
-
-    def _of(self, key: tuple[str, ...], concepts: dict[int, float], share: float) -> dict[int, float]:
-        stem = key[0] if len(key) == 1 else ""
-        ways: list[tuple[float, dict[int, float]]] = []
-        if stem in self._found:
-            ways.append((self._rarity(stem), self._found[stem]))
-        elif stem:
-            ways.extend(self._alike(stem))
-        for concept, how in concepts.items():
-            if concept in self._found:
-                ways.append((MEANT * how * self._rarity(concept), self._found[concept]))
-        share *= LITTLE if stem in lexicon().weak else 1.0
-        best: defaultdict[int, list[float]] = defaultdict(list)
-        for weight, places in ways:
-            for place, there in places.items():
-                best[place].append(weight * there * share)
-        return {place: max(all_) + ADDED * (sum(all_) - max(all_)) for place, all_ in best.items()}
-
-    def _alike(self, stem: str) -> list[tuple[float, dict[int, float]]]:
-        """Words of the catalogue that look like one it does not know: another form, a compound, a slip of the pen."""
-        if len(stem) < 3:
-            return []
-        own = grams(stem)
-        shared: defaultdict[str, int] = defaultdict(int)
-        for gram in sorted(own):
-            for other in self._by_gram.get(gram, ()):
-                shared[other] += 1
-        ways = []
-        for other, common in shared.items():
-            alike = 2 * common / (len(own) + len(grams(other)))
-            whole = other.startswith(stem) or (len(other) >= 5 and stem.startswith(other))
-            if alike >= 0.6 or whole:
-                ways.append((ALIKE * max(alike, 0.6) * self._rarity(other), self._found[other]))
-        return ways
-
-
-@lru_cache(maxsize=8)
-def _index(documents: tuple[Document, ...]) -> Index:
-    return Index(documents)
-
-
-def rank(query: str, documents: Sequence[Document]) -> list[tuple[str, float]]:
-    """`Index.rank` over documents whose index is kept until others are asked for."""
-    return _index(tuple(documents)).rank(query)
+    def _about(self, query: str) -> dict[int, float]:
+        alike: defaultdict[int, float] = defaultdict(float)
+        for topic, share in topics().of(query, guess=True).items():
+            for place, there in self._by_topic.get(topic, {}).items():
+                alike[place] += share * there
+        return {place: how for place, how in alike.items() if how >= AKIN}

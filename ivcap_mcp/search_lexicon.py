@@ -15,7 +15,7 @@ HEAD, KIND, SOUGHT = 1.0, 0.75, 0.8
 """How strongly a member stands for its concept: a synonym, a kind of it, what a question looks for."""
 ASIDE, BESIDE = 0.9, 0.25
 """What goes with it: in a query, and in a description, where it may go with much else."""
-DILUTED: Final = 0.05
+DILUTED: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,10 @@ class Lexicon:
     def told(self, stems: Sequence[str]) -> list[Found]:
         """What a description speaks of."""
         return list(self._scan(stems, self._told))
+
+    def means(self, stem: str) -> dict[int, float]:
+        """What a word means in a query by itself."""
+        return self._asked.get((stem,), {})
 
     def _scan(self, stems: Sequence[str], table: dict[tuple[str, ...], dict[int, float]]) -> Iterator[Found]:
         for start, first in enumerate(stems):

@@ -94,6 +94,13 @@ class Settings:
     secret: str = field(default="", repr=False)
 
     @property
+    def patterns(self) -> tuple[str, ...]:
+        """The patterns in `tools`, where it is no word of its own."""
+        if self.tools in ("auto", "all", "builtin"):
+            return ()
+        return tuple(pattern.strip() for pattern in self.tools.split(",") if pattern.strip())
+
+    @property
     def wait(self) -> float:
         """How long a call waits unless it says otherwise."""
         return min(self.default_wait, self.max_wait)

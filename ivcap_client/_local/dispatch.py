@@ -22,12 +22,13 @@ from .changes import Changes
 from .descriptions import BadDescription
 from .environments import EnvironmentFailed
 from .fleet import Fleet
+from .handover import hand_over
 from .job_record import LocalJob
 from .job_store import JobStore
 from .limits import Limits
 from .specs import BadSpec, ServiceSpec
 from .streams import Inflow
-from .tool_http import Reply, ToolUnreachable, exchange
+from .tool_http import ToolUnreachable
 from .tools import Tool, ToolFailed
 
 log = logging.getLogger(__name__)
@@ -37,12 +38,6 @@ T = TypeVar("T")
 
 STREAMS = 128
 """Results and uploads that may be on their way to the disk at the same time; threads are made when they are needed."""
-
-LONGEST_PAUSE = 60.0
-"""Seconds after which a tool is asked for its result again, whatever it said."""
-
-HELD_WHOLE = 1024 * 1024
-"""Bytes of a result that are passed on in memory; a larger one, or one of unknown size, flows to disk."""
 
 GENERIC_EVENT = "urn:ivcap:schema:service.event.generic.1"
 
@@ -217,7 +212,7 @@ class Dispatcher:
                 await run.tool.spawn(run.tool.words([]), self.fleet.port, self.fleet.ended)
                 await run.done.wait()  # it fetches its job; its report, its end or the deadline ends it
             else:
-                await self._hand_over(run, run.tool, path)
+                await hand_over(self, run, run.tool, path)
         except (BadSpec, EnvironmentFailed, ToolFailed, BadDescription) as problem:
             await self.finish(
                 run, "error", message=failures.short(f"the service could not be started: {problem}", 2000)
@@ -248,64 +243,6 @@ class Dispatcher:
         run.deadline = loop.call_later(
             allowed, lambda: self.background(asyncio.ensure_future(self._overdue(run, allowed)))
         )
-
-    async def _hand_over(self, run: Run, tool: Tool, path: str) -> None:
-        body = await self.request_body(run)
-        # The request is held for a moment, because the inline reply comes 20 to 40 ms before the report through the
-        # sidecar, for which the tool builds an HTTP client with a whole TLS context (service-contract §7, "Numbers").
-        headers = {
-            "job-id": run.job.urn,
-            "Timeout": str(int(self.limits.hold)),
-            "Content-Type": run.job.request_content_type or "application/json",
-        }
-        async with exchange(tool.port, "POST", path, headers=headers, body=body) as reply:
-            where = reply.headers.get("location")
-            pause = _pause(reply, self.limits.poll)
-            if reply.status != 204:
-                await self._answered(run, reply)
-                return
-        await self._poll(run, tool, where, pause)
-
-    async def _poll(self, run: Run, tool: Tool, where: str | None, pause: float) -> None:
-        """Wait for the report; ask now and then, in case it was lost (the library gives up after four tries)."""
-        while not run.done.is_set():
-            try:
-                await asyncio.wait_for(run.done.wait(), pause)
-            except TimeoutError:
-                if where is None or not where.startswith("/"):
-                    continue
-                try:
-                    async with asyncio.timeout(5.0), exchange(tool.port, "GET", where) as reply:
-                        pause = _pause(reply, pause)
-                        if reply.status not in (204, 404):
-                            await self._answered(run, reply)
-                except (ToolUnreachable, TimeoutError) as problem:
-                    # A tool that is being stopped serves no HTTP for a while; its end or the deadline will tell.
-                    log.info("job %s: poll: %s", run.job.urn, problem)
-
-    async def _answered(self, run: Run, reply: Reply) -> None:
-        if reply.status == 200:
-            run.inline = True
-            try:
-                kind = reply.headers.get("content-type", "application/octet-stream")
-                if int(reply.headers.get("content-length", HELD_WHOLE + 1)) <= HELD_WHOLE:
-                    await self.finish(run, "succeeded", content_type=kind, body=await reply.read_whole())
-                else:
-                    await self.finish_from(run, "succeeded", kind, reply.pieces())
-            finally:
-                run.inline = False
-            return
-        body = await reply.read_whole()
-        if reply.status != 422:
-            # The report says which exception it was; the inline error does not, nor the text for a missing result.
-            try:
-                await asyncio.wait_for(run.done.wait(), self.limits.report_grace)
-            except TimeoutError:
-                pass  # it was lost, so the inline error has to do
-            else:
-                return
-        status, content, message = failures.inline(reply.status, body)
-        await self.finish(run, status, content_type="application/json", body=content, message=message)
 
     async def finish_from(self, run: Run, status: failures.Ended, content_type: str, pieces: failures.Pieces) -> bool:
         """End a job with a body that is still arriving."""
@@ -362,12 +299,3 @@ class Dispatcher:
         if forget:
             pending.forget(self.base_dir, run.job.id)
         self.changes.ring(run.job.id)
-
-
-def _pause(reply: Reply, before: float) -> float:
-    """Seconds after which a tool that said "not yet" wants to be asked again (service-contract §2, `Retry-Later`)."""
-    try:
-        told = float(reply.headers.get("retry-later", ""))
-    except ValueError:
-        return before
-    return min(told, LONGEST_PAUSE) if told > 0 else before  # also where it is "nan"

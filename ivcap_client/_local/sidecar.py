@@ -12,11 +12,12 @@ import re
 from urllib.parse import unquote
 
 from . import batch, failures, secrets_kept
-from .dispatch import HELD_WHOLE, Dispatcher, Run
+from .dispatch import Dispatcher, Run
 from .exchanges import Answer, Exchange, Gone, TooLarge, fail, send_json
 from .identity import as_urn
 from .platform import LocalPlatform
 from .reach_rules import sees_job
+from .streams import HELD_WHOLE
 from .tool_http import ToolUnreachable
 from .tools import Tool
 

@@ -12,6 +12,9 @@ HIGH = 4 * 1024 * 1024
 
 LOW = HIGH // 2
 
+HELD_WHOLE = 1024 * 1024
+"""Bytes of a result that are passed on in memory; a larger one, or one of unknown size, flows to disk."""
+
 
 class Inflow:
     """A `Source` whose bytes are fed from the event loop.

@@ -84,11 +84,18 @@ async def _answered(
             if server.backend.catalog.failure is not None:
                 raise server.backend.catalog.failure from None
             if (stated := await not_ready(server.backend, tool)) is None:
-                raise ConfigError(f"{error.message}. `ivcap-mcp tools` lists what there is") from None
+                ends = "" if error.message.endswith("?") else "."
+                raise ConfigError(f"{error.message}{ends} {await _instead(server)}") from None
             result = as_result(stated)
         if not (result.is_error and _text(result).startswith("not_ready:")):
             break
     return result
+
+
+async def _instead(server: IvcapServer) -> str:
+    """What to say to who called a tool that there is not: it may be of a service that is none yet."""
+    told = [f"{one['name']} is no tool: {one['state']}: {one['message']}." for one in await server.backend.states()]
+    return " ".join([*told[:3], "`ivcap-mcp tools` lists what there is"])
 
 
 def _arguments(given: argparse.Namespace) -> dict[str, Any]:

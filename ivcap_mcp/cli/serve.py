@@ -45,6 +45,9 @@ def _serve(given: argparse.Namespace) -> None:
         _serve_group(given)
         return
     server, env = prepared(given, stdio=given.transport == "stdio")
+    for root in given.allow_root:
+        if not root.expanduser().is_dir():
+            _say(f"ivcap-mcp: --allow-root {root} is no directory (yet): no file there can be uploaded")
     _say(f"ivcap-mcp: serving {server.backend.settings.told or server.backend.settings.target} over {given.transport}")
     if given.transport == "stdio":
         from ivcap_mcp.stdio import serve_stdio
@@ -116,6 +119,8 @@ def _settings(given: argparse.Namespace, env: dict[str, str], connected: target.
     ivcap = connected.ivcap
     if not 1 <= given.max_wait <= 3600:
         raise ConfigError(f"--max-wait {given.max_wait}: seconds between 1 and 3600 are wanted")
+    if not given.tools.strip(", "):
+        raise ConfigError("--tools is empty: auto, all, builtin, or patterns of names with commas between are wanted")
     local = isinstance(ivcap, LocalIVCAP)
     allowed = tuple(given.allow_root)
     if local and not allowed and isinstance(ivcap, LocalIVCAP):

@@ -90,6 +90,11 @@ def fitting(given: argparse.Namespace, acts_as: str) -> None:
             needs |= dict.fromkeys((*OF_OAUTH, *OF_EXCHANGE), "--auth oauth")
         if given.auth != "token":
             needs["tokens_file"] = "--auth token"
+        if given.allow_root:
+            raise ConfigError(
+                "--allow-root means nothing over HTTP, where no files of this machine are uploaded: leave it out; "
+                "upload_artifact takes text, or says how to send a file"
+            )
     for action in given.of_http:
         if action.dest in needs and getattr(given, action.dest) != action.default:
             option = action.option_strings[0]

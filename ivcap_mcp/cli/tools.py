@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +14,7 @@ import mcp_types as t
 from mcp import Client
 
 from ivcap_mcp.cli.serve import prepared
+from ivcap_mcp.entries import Problem
 from ivcap_mcp.server import IvcapServer
 from ivcap_mcp.text import clip
 
@@ -22,19 +25,25 @@ def run(given: argparse.Namespace) -> int:
     tools, states = anyio.run(partial(_listed, server))
     if given.json:
         print(json.dumps([tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in tools], indent=2))
-        return 0
+    else:
+        _show(tools, server.backend.catalog.problems, states)
+    if server.backend.catalog.failure is not None:
+        raise server.backend.catalog.failure
+    for pattern in server.backend.catalog.unmatched:
+        sys.stderr.write(f"ivcap-mcp: no service fits {pattern}\n")
+    return 0
+
+
+def _show(tools: Sequence[t.Tool], problems: Sequence[Problem], states: Sequence[dict[str, Any]]) -> None:
     for tool in tools:
         first = (tool.description or "").strip().splitlines()[0] if tool.description else ""
         print(f"{tool.name:<28} {clip(first, 120)}")
         for name, schema in _parameters(tool):
             print(f"    {name:<26} {schema}")
-    for problem in server.backend.catalog.problems:
+    for problem in problems:
         print(f"not published: {problem.service}: {problem.reason}")
     for one in states:
         print(f"not published: {one['name']}: {one['state']}: {one['message']}")
-    if server.backend.catalog.failure is not None:
-        raise server.backend.catalog.failure
-    return 0
 
 
 async def _listed(server: IvcapServer) -> tuple[list[t.Tool], list[dict[str, Any]]]:

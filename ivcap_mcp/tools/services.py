@@ -170,7 +170,7 @@ async def not_ready(backend: Backend, named: str) -> ToolError | None:
 
 async def run_service(backend: Backend, request: Request, given: dict[str, Any]) -> t.CallToolResult:
     entry = await known(backend, given["service"])
-    asked = await inputs.request_for(entry, given["input"])
+    asked = await inputs.request_for(entry, given["input"], by=given["service"])
     wait = float(given.get("wait", backend.settings.wait))
     key, resubmit = given.get("key"), given.get("resubmit", False)
     return await calls.run(backend, request, entry.service, asked, wait, key=key, resubmit=resubmit)

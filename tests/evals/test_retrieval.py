@@ -70,8 +70,8 @@ def test_no_fewer_questions_find_their_service_than_before(found: dict[str, dict
     assert worse == {}, "was, is; `python -m tests.evals.measure --write` makes it the baseline if it must be"
 
 
-@pytest.mark.parametrize("half", ["frozen dev", "frozen held-out"])
-def test_of_the_frozen_questions_four_fifths_find_it_first_and_nearly_all_among_five(
+@pytest.mark.parametrize("half", ["frozen dev", "frozen held-out", "stranger held-out"])
+def test_of_the_questions_four_fifths_find_it_first_and_nearly_all_among_five(
     found: dict[str, dict[str, float]], half: str
 ) -> None:
     row = found[half]
@@ -79,10 +79,24 @@ def test_of_the_frozen_questions_four_fifths_find_it_first_and_nearly_all_among_
     assert row["five"] >= 0.95 * row["asked"]
 
 
+def test_over_another_catalogue_four_fifths_find_it_first(found: dict[str, dict[str, float]]) -> None:
+    row = found["elsewhere held-out"]
+    assert row["first"] >= 0.8 * row["asked"]
+    assert row["five"] >= 0.9 * row["asked"]
+
+
 def test_an_answer_says_whether_anything_fits(found: dict[str, dict[str, float]]) -> None:
     rows = list(found.values())
-    assert sum(row["sure"] for row in rows) >= 0.9 * sum(row["asked"] for row in rows)
-    assert sum(row["unsure"] for row in rows) >= 0.6 * sum(row["none"] for row in rows)
+    assert sum(row["sure"] for row in rows) >= 0.8 * sum(row["asked"] for row in rows)
+    assert sum(row["unsure"] for row in rows) >= 0.85 * sum(row["none"] for row in rows)
+
+
+def test_neither_catalogue_s_order_nor_what_was_asked_before_changes_a_ranking() -> None:
+    documents = catalogue("elsewhere")
+    asked = [question.question for question in questions() if question.set == "elsewhere"][:15]
+    one, other = Index(documents), Index(documents[::-1])
+    there = {each: one.search(each) for each in asked}
+    assert {each: other.search(each) for each in reversed(asked)} == there
 
 
 def test_a_small_catalogue_is_sure_of_what_it_has_and_only_of_that() -> None:

@@ -41,6 +41,14 @@ async def test_a_call_returns_the_result_and_tells_progress_that_rises(server: I
     assert all(total in (None, 100) for _, total, _ in told.steps)
 
 
+async def test_a_complaint_about_run_service_shows_a_call_of_run_service(server: IvcapServer) -> None:
+    async with Client(server) as client:
+        await listed(client, TOOL)
+        told = text(await client.call_tool("run_service", {"service": TOOL, "input": {"steps": "many"}}))
+        fits = json.loads(told.split("Correct this and call run_service again.\nA call that fits: ")[1])
+        assert not (await client.call_tool("run_service", fits)).is_error
+
+
 UNKNOWN = "Unknown field `stepz` was passed on; did you mean `steps`?"
 
 
@@ -164,6 +172,16 @@ async def test_arguments_that_do_not_fit_are_named_and_nothing_is_ordered(server
 
 async def _jobs(server: IvcapServer) -> int:
     return len([job async for job in server.backend.ivcap.list_jobs(limit=None)])
+
+
+async def test_an_unknown_tool_is_told_which_one_is_like_it(server: IvcapServer) -> None:
+    async with Client(server) as client:
+        await listed(client, TOOL)
+        for called, meant in (("get_jobs", "get_job"), ("Rehearsal", TOOL), ("sales_report", None)):
+            with pytest.raises(MCPError) as told:
+                await client.call_tool(called, {})
+            more = f"; did you mean {meant}?" if meant else ""
+            assert told.value.error.message == f"Unknown tool: {called}{more}"
 
 
 async def test_an_unknown_tool_is_a_protocol_error(server: IvcapServer, mode: str) -> None:

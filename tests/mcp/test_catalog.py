@@ -140,6 +140,14 @@ async def test_beyond_forty_tools_only_pinned_services_are_listed_and_all_are_fo
     assert found["services"][0]["tool"] == "tool_33"
 
 
+async def test_a_pattern_that_no_service_fits_is_named(ivcap: LocalIVCAP, tmp_path: Path) -> None:
+    describe(ivcap, 1, "rain")
+    server = over(ivcap, tmp_path, tools="rain*, rian", pins=("rain", "snow*"))
+    assert await names(server) == ["rain"]
+    assert server.backend.catalog.unmatched == ["--tools 'rian'", "--pin 'snow*'"]
+    assert over(ivcap, tmp_path, tools="auto").backend.catalog.unmatched == []
+
+
 async def test_a_changed_tool_keeps_its_name_and_a_retracted_one_goes(ivcap: LocalIVCAP, tmp_path: Path) -> None:
     urn = describe(ivcap, 1, "first")
     server = over(ivcap, tmp_path)

@@ -57,6 +57,9 @@ def test_tools_lists_what_a_client_would_see(target: list[str]) -> None:
     assert ran.returncode == 0, ran.stderr
     assert "rehearsal" in ran.stdout
     assert "get_job" in ran.stdout
+    few = ivcap_mcp("tools", *target, "--tools", "reherasal")
+    assert "\nrehearsal" not in few.stdout
+    assert few.stderr == "ivcap-mcp: no service fits --tools 'reherasal'\n"
     listed = json.loads(ivcap_mcp("tools", "--json", *target).stdout)
     assert {"name", "inputSchema", "annotations"} <= set(listed[0])
 
@@ -105,6 +108,7 @@ def test_without_waiting_the_handle_is_printed(target: list[str]) -> None:
         (["tools", "--service", "/no/such/tool.py"], "/no/such/tool.py"),
         (["tools", "--env-file", "/no/such/file"], "/no/such/file"),
         (["tools", "--max-wait", "0"], "--max-wait"),
+        (["tools", "--tools", " ,"], "--tools is empty"),
         (["tools", "--url", "ftp://x"], "--url: 'ftp://x' is not"),
         (["tools", "--url", "ivcap.example.org"], "did you mean https://ivcap.example.org?"),
         (["services", "add", "/no/such/tool.py"], "ivcap-mcp: service /no/such/tool.py"),
@@ -141,6 +145,7 @@ def test_a_deployment_that_does_not_answer_is_exit_code_3_without_the_token() ->
     ran = ivcap_mcp("tools", IVCAP_URL="http://127.0.0.1:9", IVCAP_JWT="secret-token")
     assert ran.returncode == 3, ran.stderr
     assert "secret-token" not in ran.stderr + ran.stdout
+    assert ivcap_mcp("tools", "--json", IVCAP_URL="http://127.0.0.1:9", IVCAP_JWT="secret-token").returncode == 3
     (told,) = ran.stderr.splitlines()
     assert told.startswith("ivcap-mcp: could not list aspects: no connection to the platform at http://127.0.0.1:9 (")
 
@@ -247,6 +252,9 @@ def test_a_service_that_does_not_start_is_named_with_its_last_words(
             assert ran.returncode == 1
             assert ran.stderr.startswith("service_failed:"), ran.stderr
             assert "no model file was found" in ran.stderr
+        other = ivcap_mcp("call", "its_own_name_which_nobody_knows", *where)
+        assert other.returncode == 2
+        assert "nobody_knows. broken is no tool: failed: " in other.stderr
     finally:
         stop_platform(tmp_path / "store", force=True)
 

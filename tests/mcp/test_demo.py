@@ -21,12 +21,12 @@ ROOT = str(examples.path(demo.DATA).parent)
 
 @pytest.fixture
 def co2(base: Path, tmp_path: Path) -> Served:
-    return Served(base, tmp_path, [CO2], ["--allow-root", ROOT])
+    return Served(base, tmp_path, [CO2])
 
 
 @pytest.mark.anyio
 async def test_the_walk_over_stdio(co2: Served, mode: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    async with co2.stdio(mode) as client:
+    async with co2.stdio(mode, "--allow-root", ROOT) as client:
         found = await demo.walk(client, tmp_path)
     assert found["seasonal_maximum_month"] == "May"
     assert (tmp_path / "co2_trend.png").read_bytes().startswith(b"\x89PNG")

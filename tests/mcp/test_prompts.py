@@ -198,3 +198,4 @@ async def test_what_cannot_be_filled_in_is_refused(
         with pytest.raises(MCPError) as refused:
             await client.get_prompt(name, given)
     assert refused.value.error.code == t.INVALID_PARAMS
+    assert "here Check" not in refused.value.error.message, "what happened and what to do are two sentences"

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from mcp import Client
 
 from ivcap_mcp.finding import fused
-from ivcap_mcp.search import Document, rank
 from ivcap_mcp.search_lexicon import Lexicon
+from ivcap_mcp.search_terms import Document, rank
 from ivcap_mcp.search_words import words
 from ivcap_mcp.server import IvcapServer
 from ivcap_mcp.tools.services import UNSURE

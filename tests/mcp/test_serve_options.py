@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from ivcap_mcp.cli.main import run
@@ -61,6 +65,23 @@ def test_a_limit_that_would_be_none_is_refused(option: str, value: str, capsys: 
         run(["serve", *HTTP, option, value])
     assert ended.value.code == 2
     assert f"argument {option}" in capsys.readouterr().err
+
+
+def test_directories_for_uploads_are_refused_over_http_and_missing_ones_are_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(["serve", *HTTP, "--allow-root", "."]) == 2
+    assert "--allow-root means nothing over HTTP" in capsys.readouterr().err
+    where = str(tmp_path / "none")
+    ran = subprocess.run(
+        [sys.executable, "-m", "ivcap_mcp", "--local-dir", str(tmp_path / "store"), "--allow-root", where],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert f"--allow-root {where} is no directory (yet)" in ran.stderr
 
 
 def test_who_names_a_file_of_tokens_is_told_to_fill_that_one(capsys: pytest.CaptureFixture[str]) -> None:
