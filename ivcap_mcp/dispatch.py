@@ -80,8 +80,10 @@ class Dispatch:
             if (asked := await self._sign_in(ctx, params)) is not None:
                 return asked
             began = time.monotonic()
-            with anyio.fail_after(settings.max_wait):
-                entry = None if builtin else await self._backend.catalog.find(params.name)
+            entry = None
+            if builtin is None:
+                with anyio.fail_after(settings.max_wait):
+                    entry = await self._backend.catalog.find(params.name)
             left = began + settings.max_wait - time.monotonic()
             if builtin is None and entry is None:
                 raise await self._unknown(params.name)
@@ -200,6 +202,7 @@ _read: dict[str, reading.Doc] = {}
 MOST_KEPT, MOST_FITTED = 2000, 500
 """Of how many arguments it is remembered that they fit, and how many characters each may have."""
 _fitted: OrderedDict[tuple[str, str], str] = OrderedDict()
+_strictly = json.JSONEncoder(allow_nan=False).encode
 
 
 def _checked(builtin: Builtin, given: dict[str, Any]) -> dict[str, Any]:
@@ -209,7 +212,7 @@ def _checked(builtin: Builtin, given: dict[str, Any]) -> dict[str, Any]:
         ToolError: They do not fit.
     """
     try:
-        text = json.dumps(given, allow_nan=False)
+        text = _strictly(given)
     except (TypeError, ValueError, RecursionError):
         text = ""
     name = builtin.definition.name

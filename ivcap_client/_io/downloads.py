@@ -20,12 +20,13 @@ from ivcap_client._core.retry import pause
 from ivcap_client.exception import IvcapApiError, IvcapConnectionError, IvcapTimeout, ProtocolError
 
 if TYPE_CHECKING:
+    import hashlib
     from concurrent.futures import Future, ThreadPoolExecutor
 
 PIECE = MIB
 _HASHED_AT_ONCE = 8 * MIB
 _MOST_WAITING = 4
-"""Pieces that may wait to be hashed; memory stays bounded."""
+"""Lots of at least a piece that may wait to be hashed; memory stays bounded."""
 _HEX = re.compile("[0-9a-f]+")
 
 Progress = Callable[[int, int | None], None]
@@ -180,6 +181,8 @@ class Digest:
         self._done = 0
         self._beside: ThreadPoolExecutor | None = None
         self._waiting: deque[Future[None]] = deque()
+        self._held: list[bytes] = []
+        self._size = 0
 
     def update(self, piece: bytes) -> None:
         if self._hash is None:
@@ -192,7 +195,17 @@ class Digest:
             from concurrent.futures import ThreadPoolExecutor
 
             self._beside = ThreadPoolExecutor(1, "ivcap-digest")
-        self._waiting.append(self._beside.submit(self._hash.update, piece))
+        self._held.append(piece)
+        self._size += len(piece)
+        if self._size >= PIECE:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Give the thread a lot of what came: a line brings little at a time, and waking a thread costs."""
+        assert self._hash is not None
+        assert self._beside is not None
+        held, self._held, self._size = self._held, [], 0
+        self._waiting.append(self._beside.submit(_hashed, self._hash, held))
         if len(self._waiting) > _MOST_WAITING:
             self._waiting.popleft().result()
 
@@ -203,6 +216,8 @@ class Digest:
             IvcapConnectionError: Something was changed on the way.
         """
         self.close()
+        if self._hash is not None:
+            self._hash.update(b"".join(self._held))
         if self._hash is not None and self._hash.hexdigest() != self._wanted:
             raise IvcapConnectionError(
                 f"could not {WHAT}: what came of {record.id} is not what was stored ({self._hash.name} differs)"
@@ -212,6 +227,10 @@ class Digest:
         """End the thread, once it has hashed what it was given."""
         if self._beside is not None:
             self._beside.shutdown()
+
+
+def _hashed(hashing: hashlib._Hash, pieces: list[bytes]) -> None:
+    hashing.update(b"".join(pieces))
 
 
 def _written(file: IO[bytes], digest: Digest, piece: bytes) -> None:

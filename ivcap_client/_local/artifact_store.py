@@ -6,15 +6,14 @@ import json
 import mimetypes
 import os
 import stat
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from .._core.messages import Source
 from .._io.files import NO_LINK, locked, place, sha256, sync_directory
+from . import file_urns
 from .artifact_record import LocalArtifact, edited, facts, of_record, record_of
 from .aspect_rows import with_head
 from .identity import POLICY_ARTIFACT, SCHEMA_PRODUCED, new_uuid, uuid_of
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from .uploads import Uploads
 
 ANY_TYPE = "application/octet-stream"
-_FILE = "urn:file://"
 
 
 class ArtifactStore:
@@ -41,6 +39,7 @@ class ArtifactStore:
 
         self._store = store
         self.files = store.base_dir / "artifacts"
+        self._folder = str(self.files)
         self.parts = store.hidden / "uploads"
         self.mirror = Mirror("artifact", store.hidden / "artifacts", store.temp, lambda: store.index, self)
         self.uploads: Uploads = Uploads(self)
@@ -105,7 +104,7 @@ class ArtifactStore:
 
         A file that was put into `artifacts/` by hand becomes an artifact when it is first asked for by path.
         """
-        if artifact.startswith(_FILE) or unquote(artifact).startswith(_FILE):
+        if file_urns.is_one(artifact):
             return self._of_file(artifact)
         id = uuid_of(artifact, "artifact")
         found = None if id is None else self.record(id)
@@ -130,15 +129,16 @@ class ArtifactStore:
         """Return an artifact with what only its files can tell: bytes so far, or that the file is gone."""
         if artifact.status != "ready":
             return replace(artifact, status="partial") if self.uploads.offset(artifact.id) else artifact
-        return artifact if self.data(artifact) else replace(artifact, status="error")
+        whole = (artifact.path is not None and self._plain(artifact.path)) or self.data(artifact)
+        return artifact if whole else replace(artifact, status="error")
 
     def data(self, artifact: LocalArtifact) -> Path | None:
         """Return the file with the bytes of a ready artifact, or `None` if it is gone."""
         if artifact.path is None:
             return None
+        if (plain := self._plain(artifact.path)) is not None:
+            return Path(plain)
         path = self._store.base_dir / artifact.path
-        if path.parent == self.files and _plain_file(path):
-            return path  # told by one look, since a list asks this of each of its items
         if not self._inside(path):
             return None
         if path.is_file():
@@ -152,6 +152,20 @@ class ArtifactStore:
         except OSError:
             return part if part.exists() else None
         return self._store.base_dir / finished.path if finished.path else None
+
+    def place_of(self, id: str) -> Path | None:
+        """Return where the bytes of a ready artifact lie, without reading its record where the index knows enough."""
+        rows = self.read(lambda c: c.execute("SELECT path FROM artifacts WHERE id = ?", (id,)).fetchall())
+        if rows and rows[0][0] and (plain := self._plain(rows[0][0])) is not None:
+            return Path(plain)
+        found = self.record(id)
+        return None if found is None else self.data(found)
+
+    def _plain(self, relative: str) -> str | None:
+        """The path of a plain file in the directory itself: nearly every one, and told by one look each."""
+        folder, _, name = relative.rpartition("/")
+        text = f"{self._folder}{os.sep}{name}"
+        return text if folder == "artifacts" and _plain_file(text) else None
 
     def _inside(self, path: Path) -> bool:
         """Whether a file's name leads nowhere else: a link in a directory that came from others may."""
@@ -279,57 +293,17 @@ class ArtifactStore:
         connection.execute("DELETE FROM aspects WHERE origin = ?", (f"artifact:{id}",))
 
     def _of_file(self, text: str) -> LocalArtifact | None:
-        for spelled in dict.fromkeys((text, unquote(text))):
-            if not spelled.startswith(_FILE):
-                continue
-            # A path with %20 in it may be meant literally, or quoted as in a URL.
-            for raw in dict.fromkeys((spelled[len(_FILE) :], unquote(spelled[len(_FILE) :]))):
-                found = self._at(raw)
-                if found is not None:
-                    return found
-        return None
-
-    def _at(self, text: str) -> LocalArtifact | None:
-        if "\0" in text:
+        found = file_urns.meant(text, self.files)
+        if found is None:
             return None
-        path = Path(text)
-        try:
-            inside = path.resolve(strict=True).relative_to(self.files.resolve(strict=True))
-        except (OSError, ValueError, RuntimeError):
-            return None
-        if not path.is_absolute() or not path.is_file():
-            return None
-        relative = f"artifacts/{inside.as_posix()}"
-        rows = self.read(
-            lambda c: c.execute("SELECT id, record FROM artifacts WHERE path = ? LIMIT 1", (relative,)).fetchall()
-        )
+        relative, path = found
+        query = "SELECT id, record FROM artifacts WHERE path = ? LIMIT 1"
+        rows = self.read(lambda c: c.execute(query, (relative,)).fetchall())
         if rows:
             return self.seen(of_record(rows[0][0], json.loads(rows[0][1])))
-        return self._register(relative, self.files.resolve() / inside)
+        return self._register(file_urns.artifact_of(path, relative))
 
-    def _register(self, relative: str, path: Path) -> LocalArtifact:
-        found = path.stat()
-        # Computed from the place, so that a directory we may not write still gives one file one URN.
-        id = str(uuid.uuid5(uuid.NAMESPACE_URL, path.as_uri()))
-        at = found.st_mtime_ns // 1000
-        artifact = LocalArtifact(
-            id=id,
-            name=path.name,
-            status="ready",
-            size=found.st_size,
-            mime_type=mimetypes.guess_type(path.name)[0],
-            sha256=sha256(path),
-            path=relative,
-            stamp=found.st_mtime_ns,
-            policy=POLICY_ARTIFACT,
-            collection=None,
-            job=None,
-            created_at=at,
-            modified_at=at,
-            length=found.st_size,
-            deferred=False,
-            open_ended=False,
-        )
+    def _register(self, artifact: LocalArtifact) -> LocalArtifact:
         try:
             self._store.prepare()
             self.save(artifact)
@@ -338,7 +312,7 @@ class ArtifactStore:
         return artifact
 
 
-def _plain_file(path: Path) -> bool:
+def _plain_file(path: str) -> bool:
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except (OSError, ValueError):

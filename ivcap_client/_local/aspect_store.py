@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +14,7 @@ from .identity import ACCOUNT, POLICY_ASPECT, new_uuid, urn, uuid_of
 from .index import Connection
 from .mirror import Mirror, Record
 from .table_rows import TableRow
+from .tables import BY_ID
 
 __all__ = ["COLUMNS", "AspectRow", "AspectStore", "NotUnique", "PlatformOwned", "derived", "insert", "row_of"]
 
@@ -195,6 +197,12 @@ class AspectStore:
 
     def loaded(self, connection: Connection) -> None:
         """Close what another record replaces, whatever its own file says."""
+        try:
+            connection.execute(BY_ID)
+        except sqlite3.IntegrityError:
+            # Somebody wrote a file under the UUID of a statement of the platform's own; the last one counts.
+            connection.execute("DELETE FROM aspects WHERE rowid NOT IN (SELECT max(rowid) FROM aspects GROUP BY id)")
+            connection.execute(BY_ID)
         connection.execute(
             "UPDATE aspects SET valid_to = min(coalesce(valid_to, later.at), later.at),"
             " retracter = coalesce(retracter, later.asserter) FROM"

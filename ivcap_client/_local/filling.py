@@ -1,4 +1,4 @@
-"""Reading a whole directory of records into an index that is being made: many at a time, in the order of the index."""
+"""Reading a whole directory of records into an index that is being made: many at a time, in an order disks like."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def fill(mirror: Mirror, connection: Connection, done: Callable[[int], None]) ->
         done: Told how many records are there.
     """
     before = changed_at(mirror.directory)
-    rows = connection.execute("SELECT id FROM files WHERE kind = ?", (mirror.kind,))
+    rows = connection.execute(
+        "SELECT id FROM filled WHERE kind = ?1 UNION ALL SELECT id FROM files WHERE kind = ?1", (mirror.kind,)
+    )
     known = {id for (id,) in rows}
     resumed = bool(known)
     wanted, strange = _names(mirror, known)
@@ -64,6 +66,10 @@ def fill(mirror: Mirror, connection: Connection, done: Callable[[int], None]) ->
             raise
 
     def end(connection: Connection) -> None:
+        connection.execute(
+            "INSERT OR REPLACE INTO files SELECT * FROM filled WHERE kind = ? ORDER BY id", (mirror.kind,)
+        )
+        connection.execute("DELETE FROM filled WHERE kind = ?", (mirror.kind,))
         mirror.rows.loaded(connection)
         for name in strange:
             mirror.problem(connection, name, mirror.directory / name, "its name is no UUID")
@@ -76,10 +82,7 @@ def fill(mirror: Mirror, connection: Connection, done: Callable[[int], None]) ->
 
 
 def _names(mirror: Mirror, known: set[str]) -> tuple[list[str], list[str]]:
-    """UUIDs of the records that are not known yet, and other names.
-
-    In the order in which the index keeps them: in any other, each transaction would touch and write most of its pages.
-    """
+    """UUIDs of the records that are not known yet, in the order in which they lie on the disk; and other names."""
     found, strange = [], []
     try:
         with os.scandir(mirror.directory) as entries:
@@ -89,11 +92,11 @@ def _names(mirror: Mirror, known: set[str]) -> tuple[list[str], list[str]]:
                     if entry.name.endswith(".json"):
                         strange.append(entry.name)
                 elif match[1] not in known:
-                    found.append(match[1])
+                    found.append((entry.inode(), match[1]))
     except FileNotFoundError:
         return [], []
     found.sort()
-    return found, strange
+    return [id for _, id in found], strange
 
 
 def _read(mirror: Mirror, ids: list[str]) -> list[_Read]:
@@ -129,7 +132,8 @@ def _read(mirror: Mirror, ids: list[str]) -> list[_Read]:
 def _take(mirror: Mirror, connection: Connection, found: list[_Read]) -> None:
     rows: list[TableRow] = []
     for id, at, size, told in found:
-        rows.append(("files", (mirror.kind, id, at, size)))
+        # Only appended to: UUIDs come in no order, and among sorted ones each batch would touch, and write, most pages.
+        rows.append(("filled", (mirror.kind, id, at, size)))
         if isinstance(told, Exception):
             mirror.problem(connection, id, mirror.path(id), str(told) or type(told).__name__)
         else:
@@ -143,7 +147,7 @@ def _take(mirror: Mirror, connection: Connection, found: list[_Read]) -> None:
 def _take_each(mirror: Mirror, connection: Connection, found: list[_Read]) -> None:
     """Take what can be taken where one record holds a value that no column takes."""
     for id, at, size, told in found:
-        put_rows(connection, [("files", (mirror.kind, id, at, size))])
+        put_rows(connection, [("filled", (mirror.kind, id, at, size))])
         if isinstance(told, Exception):
             continue
         connection.execute("SAVEPOINT one")

@@ -31,6 +31,7 @@ class Limits:
         idle: Nothing has run for this long: the runner ends.
         tool_idle: A tool without jobs for this long is stopped.
         tool_start: A tool must answer its health check within this.
+        tool_again: Pause before a description that failed is tried again by itself; asked for by name it is at once.
         tool_stop: A tool that was asked to end is killed after this.
         hold: How long we ask a tool to keep the request open for its result.
         poll: Pause between questions to a tool that answered "not yet".
@@ -51,6 +52,7 @@ class Limits:
     idle: float = _setting("IVCAP_LOCAL_IDLE", 60.0)
     tool_idle: float = _setting("IVCAP_TOOL_IDLE", 60.0)
     tool_start: float = _setting("IVCAP_TOOL_START", 60.0)
+    tool_again: float = _setting("IVCAP_TOOL_AGAIN", 30.0)
     tool_stop: float = _setting("IVCAP_TOOL_STOP", 6.0)
     hold: float = _setting("IVCAP_TOOL_HOLD", 5.0)
     poll: float = _setting("IVCAP_TOOL_POLL", 2.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 import socket
@@ -69,6 +70,9 @@ def bind(host: str, port: int) -> list[socket.socket]:
         family = socket.AF_INET6 if ":" in wanted else socket.AF_INET
         first = socket.create_server((wanted, port), family=family, backlog=512)
     except (OSError, OverflowError) as problem:
+        number = getattr(problem, "errno", None)
+        if number == errno.EADDRINUSE:
+            raise RunnerError(f"cannot listen on {host}: port {port} is taken; choose another one") from problem
         reason = getattr(problem, "strerror", None) or str(problem)
         raise RunnerError(f"cannot listen on {host} port {port}: {reason}") from problem
     found = [first]

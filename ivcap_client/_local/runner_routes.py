@@ -21,8 +21,6 @@ from .specs import BadSpec, ServiceSpec
 log = logging.getLogger(__name__)
 
 MOST = 8 * 1024 * 1024
-RETRY_AFTER = 30.0
-"""Seconds before a description that failed is tried again by itself; asked for by name it is tried at once."""
 
 _FAILURES = (BadSpec, BadDescription, environments.EnvironmentFailed, tools.ToolFailed)
 
@@ -113,10 +111,11 @@ class RunnerRoutes:
     async def register(self, found: list[ServiceSpec], *, offline: bool = False) -> None:
         """Know services, and describe in the background those that are not described yet."""
         self._services(found)
+        again = self._dispatcher.limits.tool_again
         now = time.monotonic()
         for spec in found:
             self._dispatcher.fleet.register(spec)
-            if now - self._failed.get(spec.digest, -RETRY_AFTER) >= RETRY_AFTER:
+            if now - self._failed.get(spec.digest, -again) >= again:
                 self._description(spec, offline=offline)
 
     def _description(self, spec: ServiceSpec, *, offline: bool) -> asyncio.Task[dict[str, Any]]:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from itertools import chain
-from operator import itemgetter
 from typing import Any
 
 TableRow = tuple[str, tuple[Any, ...]]
 """A table's name, and a whole row for it."""
-
-_KEYS = itemgetter(0, 1)
 
 UNFIT = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError)
 """What SQLite says of a value that no column takes, in a record that somebody wrote by hand."""
@@ -27,7 +24,6 @@ def put_rows(connection: sqlite3.Connection, rows: Iterable[TableRow]) -> None:
         tables.setdefault(table, []).append(row)
     for table, found in tables.items():
         marks = f"({', '.join('?' * len(found[0]))})"
-        found.sort(key=_KEYS)  # neighbours go to the same pages
         for at in range(0, len(found), MOST_AT_ONCE):
             some = found[at : at + MOST_AT_ONCE]
             connection.execute(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-VERSION = 2
+VERSION = 3
 """Raised when the tables change; an index of another version is made again."""
 
 TABLES = """
 CREATE TABLE files(kind TEXT, id TEXT, mtime INTEGER, size INTEGER, PRIMARY KEY(kind, id)) WITHOUT ROWID;
+CREATE TABLE filled(kind TEXT, id TEXT, mtime INTEGER, size INTEGER);
 CREATE TABLE folders(kind TEXT PRIMARY KEY, mtime INTEGER, noted INTEGER);
 CREATE TABLE intents(kind TEXT, id TEXT, at INTEGER, PRIMARY KEY(kind, id)) WITHOUT ROWID;
 CREATE TABLE problems(kind TEXT, id TEXT, path TEXT, message TEXT, PRIMARY KEY(kind, id)) WITHOUT ROWID;
 CREATE TABLE boots(id TEXT PRIMARY KEY);
 CREATE TABLE begun(version INTEGER, boot TEXT);
 CREATE TABLE aspects(
-  id TEXT NOT NULL UNIQUE, entity TEXT NOT NULL, schema TEXT NOT NULL, content TEXT NOT NULL,
+  id TEXT NOT NULL, entity TEXT NOT NULL, schema TEXT NOT NULL, content TEXT NOT NULL,
   content_type TEXT NOT NULL,
   policy TEXT NOT NULL, account TEXT NOT NULL, asserter TEXT NOT NULL, retracter TEXT, replaces TEXT,
   valid_from INTEGER NOT NULL, valid_to INTEGER, origin TEXT NOT NULL, head TEXT NOT NULL);
@@ -32,6 +33,8 @@ CREATE INDEX jobs_by_time ON jobs(requested_at, id);
 CREATE INDEX jobs_unfinished ON jobs(requested_at) WHERE finished_at IS NULL;
 CREATE UNIQUE INDEX jobs_by_key ON jobs(key) WHERE key IS NOT NULL;
 """
+
+BY_ID = "CREATE UNIQUE INDEX IF NOT EXISTS aspects_by_id ON aspects(id)"
 
 SEARCHED = """
 CREATE INDEX IF NOT EXISTS aspects_by_time ON aspects(valid_from, id, schema, entity);

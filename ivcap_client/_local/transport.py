@@ -75,8 +75,9 @@ class LocalTransport:
         """Where an artifact's file lies; `None` while it has none."""
         store = self.platform.store.artifacts
         id = uuid_of(artifact, "artifact")
-        # What its record says is enough: a list asks this of each of its items.
-        found = store.find(artifact) if id is None else store.record(id)
+        if id is not None:
+            return store.place_of(id)  # a list asks this of each of its items
+        found = store.find(artifact)
         return None if found is None else store.data(found)
 
     def job_output(self, job: str, most: int, own: bool = False) -> JobOutput | None:

@@ -22,6 +22,8 @@ from ivcap_mcp.errors import as_result
 from ivcap_mcp.server import IvcapServer
 from ivcap_mcp.tools.services import not_ready
 
+MOST_TRIES = 5
+"""How often a service may be found being prepared after it was waited for."""
 UNREACHED = frozenset({"not_authorised", "no_connection", "connection_lost"})
 """Codes of errors that mean no connection, or no authorisation."""
 
@@ -48,17 +50,8 @@ def run(given: argparse.Namespace) -> int:
 
 async def _called(server: IvcapServer, given: argparse.Namespace, arguments: dict[str, Any]) -> t.CallToolResult:
     async with server.backend.ivcap, Client(server) as client:
-        await described(server)
         with Bar(given.tool) as bar:
-            try:
-                result = await client.call_tool(given.tool, arguments, progress_callback=bar.on_progress)
-            except MCPError as error:
-                if server.backend.catalog.failure is not None:
-                    raise server.backend.catalog.failure from None
-                if (stated := await not_ready(server.backend, given.tool)) is not None:
-                    return as_result(stated)
-                ends = "" if error.message.endswith("?") else "."
-                raise ConfigError(f"{error.message}{ends} {await _instead(server)}") from None
+            result = await _answered(server, client, given.tool, arguments, bar)
             first = result.structured_content or {}
             job = first.get("job") if not result.is_error else None
             if job and isinstance(first.get("note"), str) and first.get("next", {}).get("tool") == "get_job":
@@ -74,6 +67,29 @@ async def _called(server: IvcapServer, given: argparse.Namespace, arguments: dic
                 if result.is_error or (result.structured_content or {}).get("status") == "succeeded":
                     break
         return result
+
+
+async def _answered(
+    server: IvcapServer, client: Client, tool: str, arguments: dict[str, Any], bar: Bar
+) -> t.CallToolResult:
+    """The answer of a tool whose service is ready, or has failed.
+
+    A service that failed before may just be tried again, and be ready by now: that is no answer to somebody who waits.
+    """
+    for _ in range(MOST_TRIES):
+        await described(server)
+        try:
+            result = await client.call_tool(tool, arguments, progress_callback=bar.on_progress)
+        except MCPError as error:
+            if server.backend.catalog.failure is not None:
+                raise server.backend.catalog.failure from None
+            if (stated := await not_ready(server.backend, tool)) is None:
+                ends = "" if error.message.endswith("?") else "."
+                raise ConfigError(f"{error.message}{ends} {await _instead(server)}") from None
+            result = as_result(stated)
+        if not (result.is_error and _text(result).startswith("not_ready:")):
+            break
+    return result
 
 
 async def _instead(server: IvcapServer) -> str:

@@ -77,7 +77,7 @@ async def _told(
     if following is not None:
         facts["next"] = next_call("get_job", job=job.urn, pointer=pointer, offset=following, limit=limit)
     extra: list[t.ContentBlock] = []
-    if not pointer and not offset:
+    if not pointer and not offset and results.artifacts_in(shown):
         with anyio.move_on_after(max(request.left - results.SPARE, 0.1)):
             extra = await results.linked(backend.ivcap, backend.settings, shown)
     backend.note(job.urn, "delivered")

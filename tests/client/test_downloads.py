@@ -165,13 +165,14 @@ def test_what_came_is_compared_with_an_etag_that_is_a_digest(tmp_path: Path, kin
         run(downloads.to_bytes(Scripted([stream(other, etag=etag)]), record(), most=len(DATA)))
 
 
-def test_what_is_large_is_compared_too_and_leaves_no_thread(tmp_path: Path) -> None:
+@pytest.mark.parametrize("piece", [1 << 20, 60_000])
+def test_what_is_large_is_compared_too_and_leaves_no_thread(tmp_path: Path, piece: int) -> None:
     large = DATA * 1000
     etag, before = hashlib.sha256(large).hexdigest(), threading.active_count()
     answers = [
-        stream(large, piece=1 << 20),
-        stream(large[:-1] + b"!", piece=1 << 20),
-        stream(large[:-5], piece=1 << 20),
+        stream(large, piece=piece),
+        stream(large[:-1] + b"!", piece=piece),
+        stream(large[:-5], piece=piece),
     ]
     ours = record(len(large), etag=etag)
     assert run(downloads.to_file(Scripted([answers[0]]), ours, tmp_path / "a")).read_bytes() == large

@@ -228,9 +228,9 @@ def test_rows_are_written_many_at_a_time_when_an_index_is_made(tmp_path: Path) -
 
     store._fill = traced  # type: ignore[method-assign]
     assert len(_known(store)) == 400
-    # 400 records, each a row of its own table and one of the files that are known.
+    # 400 records, each a row of its own table and one of the files that are known; those are sorted at the end.
     assert sum(text.startswith("INSERT OR REPLACE INTO aspects") for text in said) == 2
-    assert sum(text.startswith("INSERT OR REPLACE INTO files") for text in said) == 2
+    assert sum(text.startswith("INSERT OR REPLACE INTO filled") for text in said) == 2
     store.close()
 
 
@@ -259,4 +259,23 @@ def test_a_record_with_a_value_that_no_column_takes_is_skipped_and_named_and_no_
     temp.replace(path)
     assert jobs[1] in again.jobs.unfinished()
     assert again.problems == []
+    again.close()
+
+
+def test_a_file_under_the_name_of_a_statement_of_the_platform_does_not_keep_the_index_from_being_made(
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path)
+    job, _ = store.jobs.create(
+        service="urn:ivcap:service:x", service_name="x", body=b"{}", content_type="application/json"
+    )
+    ((own,),) = store.index.read(lambda c: c.execute("SELECT id FROM aspects WHERE entity = ?", (job.urn,)).fetchall())
+    store.close()
+    (tmp_path / "aspects" / f"{own}.json").write_text('{"entity": "urn:e", "schema": "urn:s", "content": {"n": 1}}')
+    (tmp_path / ".ivcap" / "index.sqlite").unlink()
+    again = Store(tmp_path)
+    assert _known(again) == {own}
+    found = again.aspects.find(own)
+    assert found is not None
+    assert found.entity == "urn:e"
     again.close()

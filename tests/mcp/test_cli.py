@@ -234,9 +234,13 @@ def test_a_service_s_own_tool_is_not_waited_for_either(target: list[str]) -> Non
     assert told["next"]["tool"] == "get_job"
 
 
-def test_a_service_that_does_not_start_is_named_with_its_last_words(tmp_path: Path) -> None:
+def test_a_service_that_does_not_start_is_named_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tool = tmp_path / "broken.py"
-    tool.write_text('import sys\nsys.exit("no model file was found")\n')
+    # Each command has it tried again, and must not answer meanwhile that it is being prepared.
+    monkeypatch.setenv("IVCAP_TOOL_AGAIN", "0")
+    tool.write_text('import sys, time\ntime.sleep(0.5)\nsys.exit("no model file was found")\n')
     where = ["--local-dir", str(tmp_path / "store"), "--service", f"broken={sys.executable} {tool}"]
     try:
         listed = ivcap_mcp("tools", *where)

@@ -388,7 +388,7 @@ def test_a_tool_starts_sub_jobs_and_reads_no_others(desk: Desk, client: Client) 
 def test_a_taken_port_is_said_clearly(desk: Desk) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(RunnerError, match=f"port {port}: Address already in use"), serving(desk, port=port):
+        with pytest.raises(RunnerError, match=f"port {port} is taken; choose another one"), serving(desk, port=port):
             pass
     with pytest.raises(RunnerError, match="cannot listen on no"), serving(desk, host="no.such.host.invalid"):
         pass
