@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from ivcap_client.settings import address, same_origin
 if TYPE_CHECKING:  # the embedded platform, which is what most begin with, needs neither
     from ivcap_mcp.contexts import Context
     from ivcap_mcp.credentials import Credential
+
+log = logging.getLogger("ivcap_mcp.target")
 
 KEYS = "IVCAP_"
 TOKENS = ("IVCAP_JWT", "IVCAP_JWT_FILE")
@@ -68,10 +71,8 @@ def environment(env_file: Path | None, given: Mapping[str, str] | None = None) -
     file = env_file or config_dir(own) / ".env"
     if not file.is_file():
         return own
-    from dotenv import dotenv_values
-
     try:
-        read = dotenv_values(file, interpolate=False)
+        read = _settings_in(file)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {type(error).__name__}") from None
     kept = {key: value for key, value in read.items() if key.startswith(KEYS) and value is not None}
@@ -79,6 +80,20 @@ def environment(env_file: Path | None, given: Mapping[str, str] | None = None) -
         for key in TOKENS:
             kept.pop(key, None)
     return kept | own
+
+
+def _settings_in(file: Path) -> dict[str, str | None]:
+    """What a file of settings says. A line that cannot be read is named and passed over; it may hold a secret."""
+    from dotenv.parser import parse_stream  # `dotenv_values` warns of such a line and does not say of which file
+
+    found: dict[str, str | None] = {}
+    with file.open(encoding="utf-8") as lines:
+        for one in parse_stream(lines):
+            if one.error:
+                log.warning("%s, line %d: this is no KEY=VALUE and was passed over", file, one.original.line)
+            elif one.key is not None:
+                found[one.key] = one.value
+    return found
 
 
 def _together(kept: Mapping[str, str], own: Mapping[str, str]) -> bool:
@@ -232,7 +247,8 @@ def connect(options: Options, env: Mapping[str, str], auth: Auth | None = None) 
         return Connected(ivcap, f"the embedded platform in {base}", f"the embedded platform in {base}")
     from ivcap_mcp.telemetry import PlatformCalls
 
-    for name, given in (("--local-dir", options.local_dir), ("--service", options.services)):
+    embedded = (("--local-dir", options.local_dir), ("--service", options.services), ("--offline", options.offline))
+    for name, given in embedded:
         if given:
             raise ConfigError(
                 f"{name} is for the embedded platform, but {target.by} names {target.url} as the target: "

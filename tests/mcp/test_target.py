@@ -95,6 +95,7 @@ def test_without_any_of_them_it_is_the_embedded_platform(tmp_path: Path) -> None
         (Options(url="https://me:hush@a.example"), {}, "user or password"),
         (Options(url=A, local_dir=Path("x")), {}, "--local-dir is for the embedded platform, but --url names"),
         (Options(services=("x.py",)), {"IVCAP_URL": A}, "--service is for the embedded platform, but IVCAP_URL names"),
+        (Options(offline=True), {"IVCAP_URL": A}, "--offline is for the embedded platform, but IVCAP_URL names"),
         (Options(url=A), {"IVCAP_JWT_FILE": "/no/such/file"}, "/no/such/file cannot be read"),
     ],
 )
@@ -186,6 +187,16 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
     (tmp_path / "bad").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="cannot be read"):
         target.environment(tmp_path / "bad", {})
+
+
+def test_a_line_of_the_file_that_cannot_be_read_is_named_with_its_file_and_not_shown(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    named = tmp_path / "named.env"
+    named.write_text(f"IVCAP_URL={A}\nIVCAP_JWT hush = hush\nIVCAP_ACCOUNT=mine\n")
+    env = target.environment(named, {})
+    assert env == {"IVCAP_URL": A, "IVCAP_ACCOUNT": "mine"}
+    assert caplog.messages == [f"{named}, line 2: this is no KEY=VALUE and was passed over"]
 
 
 def test_a_token_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
