@@ -60,17 +60,6 @@ async def run(
     return await follow(backend, request, made.job, until, made, asked.note)
 
 
-async def order(
-    backend: Backend, request: Request, service: str, body: Any, *, key: str | None = None, resubmit: bool = False
-) -> Job:
-    """The job of a call, as soon as its URN is known: for who learns of its end in another way.
-
-    Raises:
-        ToolError: The job could not be ordered, or whether it was is not known.
-    """
-    return (await ordered(backend, request, service, body, key=key, resubmit=resubmit)).job
-
-
 async def follow(
     backend: Backend, request: Request, job: Job, until: float, made: Ordered | None = None, note: str = ""
 ) -> t.CallToolResult:

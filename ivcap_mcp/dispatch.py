@@ -26,7 +26,7 @@ from ivcap_mcp.tools.services import known, not_ready
 
 if TYPE_CHECKING:
     from ivcap_client.schemas import reading
-    from ivcap_mcp import arguments, calls, confirm, inputs, progress, telemetry
+    from ivcap_mcp import arguments, calls, confirm, inputs, ordering, progress, telemetry
     from ivcap_mcp import request as calling
     from ivcap_mcp.request import Request
     from ivcap_mcp.schemas import undeclared
@@ -36,6 +36,7 @@ else:
     calling = later("ivcap_mcp.request")
     confirm = later("ivcap_mcp.confirm")
     inputs = later("ivcap_mcp.inputs")
+    ordering = later("ivcap_mcp.ordering")
     progress = later("ivcap_mcp.progress")
     reading = later("ivcap_client.schemas.reading")
     telemetry = later("ivcap_mcp.telemetry")
@@ -171,8 +172,8 @@ class Dispatch:
     ) -> Any:
         asked = await inputs.request_for(entry, given, by=by)
         if tasks.declared(request.ctx):
-            job = await calls.order(self._backend, request, entry.service, asked.body, key=key, resubmit=resubmit)
-            return self._tasks.created(job, asked.note)
+            made = await ordering.ordered(self._backend, request, entry.service, asked.body, key=key, resubmit=resubmit)
+            return await self._tasks.created(made, asked.note, request.left)
         return await calls.run(self._backend, request, entry.service, asked, self._backend.settings.wait)
 
     async def _builtin(self, request: Request, builtin: Builtin, given: dict[str, Any]) -> Any:

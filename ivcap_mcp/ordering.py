@@ -84,7 +84,7 @@ async def ordered(
             return await _ordered(backend, request, begun.intent, body, key=None if resubmit else key)
         if isinstance(begun, Attached):
             job = backend.ivcap.job(begun.job, service)
-            if await _is_gone(backend, job):
+            if await _is_nobodys(backend, job, keyed=key is not None):
                 continue
             log.info("a repeated call is attached to job %s", begun.job)
             words = SAME_KEY if key is not None else ATTACHED
@@ -102,8 +102,8 @@ async def ordered(
             await looked_for(backend, request, begun.intent)
 
 
-async def _is_gone(backend: Backend, job: Job) -> bool:
-    """Whether the job that a repeated call would be given is not there any more, as when its directory was emptied."""
+async def _is_nobodys(backend: Backend, job: Job, *, keyed: bool) -> bool:
+    """Whether the job that a repeated call would get is not there any more, or was ended on request; a key names it."""
     try:
         await job.refresh_async()
     except ResourceNotFound:
@@ -112,6 +112,9 @@ async def _is_gone(backend: Backend, job: Job) -> bool:
         return True
     except IvcapError as error:
         log.info("job %s could not be looked at before it is followed: %s", job.urn, error)
+    if job.cancelled and not keyed:
+        await anyio.to_thread.run_sync(backend.note, job.urn, "delivered")
+        return True
     return False
 
 

@@ -32,16 +32,22 @@ from ivcap_mcp.followers import Followers
 from ivcap_mcp.text import clip, stripped
 
 if TYPE_CHECKING:
-    from ivcap_mcp import progress, watch
+    from ivcap_mcp import arguments, progress, watch
     from ivcap_mcp.backend import Backend
+    from ivcap_mcp.ordering import Ordered
     from ivcap_mcp.watch import News
 else:
+    arguments = later("ivcap_mcp.arguments")
     progress = later("ivcap_mcp.progress")
     watch = later("ivcap_mcp.watch")
 
 log = logging.getLogger("ivcap_mcp.tasks")
 
 ID = "io.modelcontextprotocol/tasks"
+READ_FOR = 2.0
+"""Seconds for which a call that becomes a task waits to learn when its job was ordered."""
+MOST_BEGAN = 1000
+"""Tasks of which it is remembered when they were created, where their platform does not say so at once."""
 Context = ServerRequestContext[Any, Any]
 LINGER = 5
 """Poll intervals for which a task that is polled is watched on, so that the next answer can say how far it is."""
@@ -113,19 +119,29 @@ class Tasks:
     def __init__(self, backend: Backend, held: Followers) -> None:
         self._backend, self._followers = backend, held
         self._messages: dict[str, str] = {}
+        self._began: dict[str, datetime] = {}
         self._polled: dict[str, anyio.CancelScope] = {}
 
-    def created(self, job: Job, note: str = "") -> dict[str, Any]:
+    async def created(self, made: Ordered, note: str, left: float) -> dict[str, Any]:
         """The answer to a call whose job was just ordered.
 
         Args:
-            job: It.
-            note: What the caller must know about the order.
+            made: The order.
+            note: What the caller must know about its input.
+            left: Seconds that the call may still take.
         """
+        job = made.job
         self._backend.note(job.urn, "handle")
+        if job.requested_at is None:
+            # When a job was ordered only its platform knows, and every process must tell of the same moment.
+            with anyio.move_on_after(min(READ_FOR, left - self._backend.settings.reserve)):
+                try:
+                    seen = self._backend.ivcap.job(job.urn, job.record.service)
+                    self._keep_began(job.urn, (await seen.refresh_async()).requested_at)
+                except IvcapError as error:
+                    log.info("when job %s was ordered could not be read: %s", job.urn, error)
         told = self._working(job)
-        if note:
-            told["statusMessage"] += f". {note}"
+        told["statusMessage"] = ". ".join(part for part in (told["statusMessage"], made.note, note) if part)
         return {"resultType": "task", **told}
 
     async def get(self, ctx: Context, params: TaskParams) -> dict[str, Any]:
@@ -168,11 +184,13 @@ class Tasks:
         told = self._common(job)
         if job.cancelled:
             return {**told, "status": "cancelled", "statusMessage": clip(stripped(job.error or ""), 200)}
+        note = await self._note(job)
         # The tool failing is an outcome like another: the protocol's `failed` is for errors of the protocol.
         try:
-            outcome = await results.finished(self._backend.ivcap, self._backend.settings, job)
+            about = {"note": note} if note else None
+            outcome = await results.finished(self._backend.ivcap, self._backend.settings, job, about)
         except ToolError as error:
-            outcome = as_result(error)
+            outcome = as_result(ToolError(error.code, f"{error.message} {note}".strip(), error.next))
         self._backend.note(job.urn, "delivered")
         result = outcome.model_dump(by_alias=True, mode="json", exclude_none=True)
         return {**told, "status": "completed", "result": result}
@@ -203,8 +221,21 @@ class Tasks:
         message = self._messages.get(job.urn, job.status(refresh=False).value)
         return {**self._common(job), "status": "working", "statusMessage": message}
 
+    async def _note(self, job: Job) -> str:
+        """What its caller must know about its input: asked of the job, so that any process can tell it."""
+        entry = await self._backend.catalog.of_service(job.record.service) if job.record.service else None
+        if entry is None or job.request is None:
+            return ""
+        return await anyio.to_thread.run_sync(arguments.undeclared_text, job.request, entry.original, entry.published)
+
+    def _keep_began(self, urn: str, began: datetime | None) -> datetime:
+        """When a task was created, as it is told from now on."""
+        if len(self._began) >= MOST_BEGAN:
+            del self._began[next(iter(self._began))]
+        return self._began.setdefault(urn, began or datetime.now(UTC))
+
     def _common(self, job: Job) -> dict[str, Any]:
-        began = job.requested_at or datetime.now(UTC)
+        began = self._began.get(job.urn) or job.requested_at or self._keep_began(job.urn, None)
         return {
             "taskId": job.urn,
             "createdAt": began.isoformat(),

@@ -56,6 +56,24 @@ async def test_a_job_is_cancelled_where_the_platform_can(remote: IvcapServer, mo
         assert text(unknown).startswith("not_found: ")
 
 
+async def test_the_call_after_a_cancelled_one_gets_a_job_of_its_own_unless_a_key_names_the_old_one(
+    remote: IvcapServer,
+) -> None:
+    body, keyed = slow(), slow()
+    async with Client(remote) as client:
+        job = await begun(client, body)
+        await client.call_tool("cancel_job", {"job": job})
+        fresh = await begun(client, body)
+        assert fresh != job
+        await client.call_tool("cancel_job", {"job": fresh})
+        order = {"service": TOOL, "input": keyed, "key": keyed["n"], "wait": 0}
+        named = (await client.call_tool("run_service", order)).meta["ivcap/job"]
+        await client.call_tool("cancel_job", {"job": named})
+        same = await client.call_tool("run_service", order)
+        assert named in text(same)
+        assert "attached: true" in text(same)
+
+
 async def test_a_platform_without_cancel_is_not_asked_to(remote: IvcapServer, proxy: Proxy) -> None:
     proxy.no_cancel = True
     async with Client(remote) as client:

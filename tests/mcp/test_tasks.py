@@ -95,11 +95,43 @@ async def test_run_service_becomes_a_task_unless_it_says_how_long_to_wait(server
         await ask(client.session, "cancel", waited.structured_content["job"])
 
 
-async def test_a_task_says_that_a_field_is_unknown_to_its_service(server: IvcapServer) -> None:
+@pytest.mark.parametrize("outcome", ["succeed", "value_error"])
+async def test_a_task_says_that_a_field_is_unknown_to_its_service_and_so_does_its_result(
+    server: IvcapServer, outcome: str
+) -> None:
     async with client_of(server) as client:
         await listed(client, TOOL)
-        created = await started(client, TOOL, stepz=3)
-    assert "did you mean `steps`?" in created.told["statusMessage"]
+        created = await started(client, TOOL, stepz=3, outcome=outcome)
+        assert "did you mean `steps`?" in created.told["statusMessage"]
+        result = t.CallToolResult.model_validate((await ended(client, created.id))["result"])
+    assert "did you mean `steps`?" in text(result)
+    if outcome == "succeed":
+        assert "did you mean `steps`?" in result.structured_content["note"]
+        assert result.structured_content["result"]["outcome"] == outcome
+
+
+async def test_a_task_was_created_when_it_says_so_first(server: IvcapServer, base: Path) -> None:
+    async with client_of(server) as client:
+        await listed(client, TOOL)
+        created = await started(client, TOOL, echo="when")
+        assert (await ended(client, created.id))["createdAt"] == created.told["createdAt"]
+    async with LocalIVCAP(base) as ivcap:
+        requested = (await ivcap.get_job_async(created.id)).requested_at
+    assert requested is not None
+    assert created.told["createdAt"] == requested.isoformat()  # so every process says the same
+
+
+async def test_a_call_like_one_whose_task_was_cancelled_is_a_task_of_its_own(server: IvcapServer) -> None:
+    async with client_of(server) as client:
+        await listed(client, TOOL)
+        first = (await started(client, TOOL, seconds=200)).id
+        again = await started(client, TOOL, seconds=200)
+        assert again.id == first
+        assert "attached: true" in again.told["statusMessage"]
+        await ask(client.session, "cancel", first)
+        fresh = (await started(client, TOOL, seconds=200)).id
+        assert fresh != first
+        await ask(client.session, "cancel", fresh)
 
 
 async def test_other_tools_and_refused_arguments_are_answered_at_once(server: IvcapServer) -> None:
