@@ -11,11 +11,9 @@ def main() -> None:
     # Importing the protocol's models allocates a great deal that lives for ever: collecting it again and again costs
     # a sixth of the start-up time, walking it at exit a tenth of a second.
     gc.disable()
-    from ivcap_mcp.lean import lean
     from ivcap_mcp.neighbours import refuse_shared_environment
 
     refuse_shared_environment()
-    lean("mcp", "mcp.server")
     from ivcap_mcp.cli.main import run
 
     sys.exit(run(sys.argv[1:]))

@@ -57,7 +57,7 @@ class Catalog:
         self.problems: tuple[Problem, ...] = ()
         self.failure: Exception | None = None
         self.version = 0
-        self._index: Index | None = None
+        self._index: tuple[Mapping[str, Entry], Index] | None = None
         self._first, self._lock = anyio.Event(), anyio.Lock()
         self._swept = -1e9
 
@@ -123,10 +123,15 @@ class Catalog:
         return self._by_service.get(service)
 
     def index(self) -> Index:
-        """What search looks into; built when it is first needed and whenever services changed."""
-        if self._index is None:
-            self._index = Index([entry.document() for entry in self.all()])
-        return self._index
+        """What search looks into; built when it is first needed and whenever services changed.
+
+        Building takes up to a second: call it in a thread.
+        """
+        # Services may change meanwhile, so an index is kept with those that it is of.
+        kept, entries = self._index, self._entries
+        if kept is None or kept[0] is not entries:
+            self._index = kept = entries, Index([entries[name].document() for name in sorted(entries)])
+        return kept[1]
 
     def all(self) -> list[Entry]:
         """Every service that can be run, by name."""
@@ -200,7 +205,6 @@ class Catalog:
         before = {entry.name: entry for entry in self._entries.values()}
         self._entries = {entry.name: entry for entry in entries}
         self._by_service = {entry.service: entry for entry in entries}
-        self._index = None
         self._former |= {entry.name: entry.service for entry in entries}
         self.problems = tuple(problems)
         for problem in problems:

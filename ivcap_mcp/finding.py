@@ -47,8 +47,7 @@ async def find(backend: Backend, query: str) -> Finding:
     the platform's search by meaning may know better. One that does not answer is done without.
     """
     # The first index reads the lexicon, which takes a third of a second.
-    index = await anyio.to_thread.run_sync(backend.catalog.index)
-    ours, fit = index.search(query)
+    ours, fit = await anyio.to_thread.run_sync(lambda: backend.catalog.index().search(query))
     if fit >= CONFIDENT or not backend.catalog.all():
         return Finding(tuple(ours), confident=True)
     return Finding(tuple(fused(ours, await _theirs(backend, query))), confident=False)

@@ -316,8 +316,10 @@ class Mirror:
 
     def problem(self, connection: Connection, id: str, path: Path, message: str) -> None:
         """Note a file that is skipped, and why."""
-        log.warning("%s is skipped: %s", path, message)
-        connection.execute("INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?)", (self.kind, id, str(path), message))
+        # A name may be bytes that are no text; those are spelled out.
+        id, where, told = (one.encode("utf-8", "backslashreplace").decode() for one in (id, str(path), message))
+        log.warning("%s is skipped: %s", where, told)
+        connection.execute("INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?)", (self.kind, id, where, told))
 
 
 def changed_at(directory: Path | str) -> int:

@@ -10,8 +10,8 @@ from typing import Any
 TableRow = tuple[str, tuple[Any, ...]]
 """A table's name, and a whole row for it."""
 
-UNFIT = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError)
-"""What SQLite says of a value that no column takes, in a record that somebody wrote by hand."""
+UNFIT = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, UnicodeEncodeError)
+"""What SQLite says of a value that no column takes, in a record that somebody wrote by hand: half a character too."""
 
 MOST_AT_ONCE = 200
 """Rows in one statement. While it runs other threads do, which a statement for each row would make it wait for."""

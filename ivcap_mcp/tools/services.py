@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import mcp_types as t
 
 from ivcap_client.later import later
@@ -146,7 +147,8 @@ async def known(backend: Backend, named: str) -> Entry:
             raise backend.catalog.failure  # nothing is known of any service, and this is why
         if (stated := await not_ready(backend, named)) is not None:
             raise stated
-        near = [name for name, _ in backend.catalog.index().rank(named)[:5]]
+        ranked = await anyio.to_thread.run_sync(lambda: backend.catalog.index().rank(named))
+        near = [name for name, _ in ranked[:5]]
         hint = f"Did you mean {', '.join(near)}?" if near else "search_services lists what there is."
         raise ToolError("unknown_service", f"No service is known as {clip(named, 200)!r}.", hint)
     return entry

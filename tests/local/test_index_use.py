@@ -262,6 +262,28 @@ def test_a_record_with_a_value_that_no_column_takes_is_skipped_and_named_and_no_
     again.close()
 
 
+@pytest.mark.parametrize("made_anew", [True, False])
+def test_half_a_character_in_a_record_or_a_name_that_is_no_text_keeps_nobody_from_the_rest(
+    tmp_path: Path, made_anew: bool
+) -> None:
+    store = Store(tmp_path)
+    good = store.aspects.add("urn:e", "urn:s", {"n": 1})
+    id = "00000000-0000-4000-8000-00000000000a"
+    (tmp_path / "aspects" / f"{id}.json").write_text('{"entity": "urn:\\ud800", "schema": "urn:s", "content": {}}')
+    with open(os.fsencode(tmp_path) + b"/aspects/\xff.json", "wb") as file:
+        file.write(b"{}")
+    if made_anew:
+        store.close()
+        (tmp_path / ".ivcap" / "index.sqlite").unlink()
+        store = Store(tmp_path)
+    assert store.aspects.find(good.id) == good
+    assert [row.id for row in store.aspects.live("urn:e", "urn:s")] == [good.id]
+    first, second = sorted(store.problems)
+    assert id in first
+    assert "\\udcff.json" in second
+    store.close()
+
+
 def test_a_file_under_the_name_of_a_statement_of_the_platform_does_not_keep_the_index_from_being_made(
     tmp_path: Path,
 ) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.from_thread
 import pytest
 from mcp import Client
 
 from ivcap_client import LocalIVCAP
 from ivcap_client.service import TOOL_SCHEMA
 from ivcap_mcp import Settings, build_server
+from ivcap_mcp.entries import Entry
+from ivcap_mcp.errors import ToolError
 from ivcap_mcp.server import IvcapServer
+from ivcap_mcp.tools.services import known
 from tests.mcp.clients import text, until
 
 pytestmark = pytest.mark.anyio
@@ -180,3 +187,48 @@ async def test_a_service_that_cannot_run_here_is_refused_with_a_reason(ivcap: Lo
         result = await client.call_tool("stated_only", {"x": 1})
     assert result.is_error
     assert "Traceback" not in text(result)
+
+
+class Watched(dict[str, Entry]):
+    """Services of a catalogue, which tell in which threads they are read one by one, and may call something first."""
+
+    def __init__(self, entries: dict[str, Entry], first: Callable[[], None] = lambda: None) -> None:
+        super().__init__(entries)
+        self.first: Callable[[], None] | None = first
+        self.threads: set[int] = set()
+
+    def __getitem__(self, name: str) -> Entry:
+        self.threads.add(threading.get_ident())
+        first, self.first = self.first, None
+        if first is not None:
+            first()
+        return super().__getitem__(name)
+
+
+async def test_an_index_that_services_change_under_does_not_stay(ivcap: LocalIVCAP, tmp_path: Path) -> None:
+    describe(ivcap, 1, "glacier")
+    server = over(ivcap, tmp_path)
+    catalog = server.backend.catalog
+    async with Client(server) as client:
+        await client.list_tools()
+
+        def change() -> None:
+            describe(ivcap, 2, "reef")
+            anyio.from_thread.run(catalog.refresh)
+
+        catalog._entries = Watched(catalog._entries, change)
+        await anyio.to_thread.run_sync(catalog.index)
+        found = await anyio.to_thread.run_sync(catalog.index)
+    assert [document.key for document in found.documents] == ["glacier", "reef"]
+
+
+async def test_the_loop_is_free_while_the_index_is_made_for_an_unknown_name(ivcap: LocalIVCAP, tmp_path: Path) -> None:
+    describe(ivcap, 1, "glacier")
+    server = over(ivcap, tmp_path)
+    async with Client(server) as client:
+        await client.list_tools()
+        server.backend.catalog._entries = watched = Watched(server.backend.catalog._entries)
+        with pytest.raises(ToolError, match="glacier"):
+            await known(server.backend, "glaciers")
+    assert watched.threads
+    assert threading.get_ident() not in watched.threads

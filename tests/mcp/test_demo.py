@@ -37,6 +37,7 @@ async def test_the_walk_over_stdio(co2: Served, mode: str, tmp_path: Path, capsy
 async def test_a_walk_over_http_cannot_upload_by_path_and_uploads_text_instead(
     co2: Served, mode: str, tmp_path: Path
 ) -> None:
+    co2.extra.clear()  # no files of this machine over HTTP
     async with co2.http(mode) as client:
         await demo._tools(client)
         refused = await client.call_tool("upload_artifact", {"path": str(examples.path(demo.DATA))})

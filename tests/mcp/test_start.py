@@ -18,12 +18,9 @@ META = {
 }
 LATER = {
     "argon2",
-    "cryptography",
     "dotenv",
     "httpx",
     "jwt",
-    "mcp.client",
-    "mcp.server.mcpserver",
     "opentelemetry.metrics",
     "opentelemetry.sdk",
     "pyarrow",
@@ -94,39 +91,3 @@ def test_a_start_loads_nothing_that_the_first_list_of_tools_does_not_need(tmp_pa
     assert "search_services" in [tool["name"] for tool in listed["tools"]]
     assert {"mcp.server.lowlevel", "ivcap_mcp.server"} <= modules, "what was loaded is seen"
     assert sorted(modules & LATER) == []
-
-
-def run(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def test_a_lean_package_becomes_whole_when_a_name_of_its_own_is_asked_for() -> None:
-    told = run(
-        "import sys; from ivcap_mcp.lean import lean; lean('mcp', 'mcp.server', 'no_such_package', 'json')\n"
-        "import mcp.server.lowlevel\n"
-        "assert 'mcp.client' not in sys.modules\n"
-        "from mcp import Client, types\n"
-        "from mcp.server import MCPServer, Server\n"
-        "import mcp\n"
-        "assert Server is mcp.server.lowlevel.Server and mcp.client.Client is Client\n"
-        "assert type(mcp) is type(mcp.server) is type(sys)\n"
-        "assert 'no_such_package' not in sys.modules\n"
-        "print(hasattr(mcp, 'no_such_name'))"
-    )
-    assert told == "False"
-
-
-def test_a_lean_package_is_made_whole_once_however_many_threads_ask() -> None:
-    told = run(
-        "import threading; from ivcap_mcp.lean import lean; lean('mcp', 'mcp.server')\n"
-        "import mcp.server.lowlevel\n"
-        "found, ready = [], threading.Barrier(8)\n"
-        "def ask():\n"
-        "    ready.wait(20); found.append(mcp.Client)\n"
-        "threads = [threading.Thread(target=ask) for _ in range(8)]\n"
-        "[thread.start() for thread in threads]; [thread.join(40) for thread in threads]\n"
-        "print(len(found), len(set(found)))"
-    )
-    assert told == "8 1"
