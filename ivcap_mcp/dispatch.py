@@ -198,11 +198,13 @@ def _outcome(answer: Any) -> tuple[str, str | None]:
     return "error" if answer.is_error else "answer", job if isinstance(job, str) else None
 
 
-_read: dict[str, reading.Doc] = {}
+Name = tuple[str, Any]
+"""A built-in tool, and how long its calls may be asked to wait: servers differ in that alone."""
+_read: dict[Name, reading.Doc] = {}
 """Schemas of built-in tools, read at their first call: start-up need not wait for it."""
 MOST_KEPT, MOST_FITTED = 2000, 500
 """Of how many arguments it is remembered that they fit, and how many characters each may have."""
-_fitted: OrderedDict[tuple[str, str], str] = OrderedDict()
+_fitted: OrderedDict[tuple[Name, str], str] = OrderedDict()
 _strictly = json.JSONEncoder(allow_nan=False).encode
 
 
@@ -216,13 +218,14 @@ def _checked(builtin: Builtin, given: dict[str, Any]) -> dict[str, Any]:
         text = _strictly(given)
     except (TypeError, ValueError, RecursionError):
         text = ""
-    name = builtin.definition.name
+    own = builtin.definition.input_schema
+    name = builtin.definition.name, own["properties"].get("wait", {}).get("maximum")
     if (name, text) in _fitted:
         # A job is looked at again and again, each time with the same arguments. They are read anew, so that nobody
         # can change what is remembered.
         found: dict[str, Any] = json.loads(_fitted[name, text])
         return found
-    doc = _read.get(name) or _read.setdefault(name, reading.read(builtin.definition.input_schema))
+    doc = _read.get(name) or _read.setdefault(name, reading.read(own))
     repaired: dict[str, Any] = arguments.repair(given, doc)
     complaints = arguments.check(repaired, doc)
     if complaints:

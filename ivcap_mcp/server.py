@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as t
@@ -26,6 +27,7 @@ from ivcap_mcp.settings import Settings
 from ivcap_mcp.subscriptions import Subscriptions
 from ivcap_mcp.tasks import TaskParams, Tasks, UpdateParams
 from ivcap_mcp.tools import BUILTINS
+from ivcap_mcp.tools.builtin import MOST_WAIT, waiting
 
 if TYPE_CHECKING:
     from ivcap_mcp import completion, confirm, prompts, resources
@@ -77,8 +79,11 @@ def build_server(ivcap: IVCAP, settings: Settings) -> IvcapServer:
     Returns:
         A low-level server of the MCP SDK, for `serve_stdio`, `http_app` or an in-process client.
     """
-    builtins = {tool.definition.name: tool for tool in BUILTINS}
-    backend = Backend(ivcap, settings, [tool.definition for tool in BUILTINS])
+    wait, most = settings.wait, settings.max_wait
+    # To ask for more than this server waits is no mistake: prompts and habits speak of 45 seconds.
+    taken = [replace(one, definition=waiting(one.definition, max(most, MOST_WAIT), wait)) for one in BUILTINS]
+    builtins = {one.definition.name: one for one in taken}
+    backend = Backend(ivcap, settings, [waiting(one.definition, most, wait) for one in BUILTINS])
     followers = Followers(backend)
     of_tasks = Tasks(backend, followers)
     subscriptions = Subscriptions(backend, followers, of_tasks)

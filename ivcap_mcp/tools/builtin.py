@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import mcp_types as t
 
@@ -26,6 +26,9 @@ MAX_BYTES = {
     "description": "Longest answer in bytes",
 }
 LIMIT = {"type": "integer", "minimum": 1, "maximum": 50, "default": 10, "description": "How many"}
+DEFAULT_WAIT: Final = 25
+MOST_WAIT: Final = 45
+"""Seconds that may be asked to be waited, where the server's calls may take as long."""
 CURSOR = {"type": "string", "description": "`cursor` of the answer before"}
 
 
@@ -35,6 +38,25 @@ class Builtin:
 
     definition: t.Tool
     run: Handler
+
+
+def waiting(tool: t.Tool, most: float, usual: float) -> t.Tool:
+    """A built-in tool of a server whose calls take `most` seconds at most and, unless they say otherwise, `usual`."""
+    wait = tool.input_schema["properties"].get("wait")
+    if wait is None or (most, usual) == (MOST_WAIT, DEFAULT_WAIT):
+        return tool
+    limits = {"maximum": _whole(most), "default": _whole(usual) if wait["default"] else 0}
+    properties = tool.input_schema["properties"] | {"wait": wait | limits}
+    return tool.model_copy(update={"input_schema": tool.input_schema | {"properties": properties}})
+
+
+def _whole(seconds: float) -> float:
+    return int(seconds) if seconds == int(seconds) else seconds
+
+
+def waited(default: int) -> dict[str, Any]:
+    """How long a call waits for a job, for a server with the usual limits."""
+    return {"type": "number", "minimum": 0, "maximum": MOST_WAIT, "default": default, "description": "Seconds to wait"}
 
 
 def schema(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:

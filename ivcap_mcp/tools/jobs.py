@@ -16,7 +16,7 @@ from ivcap_mcp.errors import ToolError, tool_error
 from ivcap_mcp.moments import written
 from ivcap_mcp.results import answer, next_call, pointed, window
 from ivcap_mcp.shortening import fitted_in_time
-from ivcap_mcp.tools.builtin import READS, Builtin, output, schema, text
+from ivcap_mcp.tools.builtin import READS, Builtin, output, schema, text, waited
 
 if TYPE_CHECKING:
     from ivcap_mcp import calls, ordering
@@ -155,7 +155,7 @@ TOOLS = (
             input_schema=schema(
                 ("job",),
                 job=_JOB,
-                wait={"type": "number", "minimum": 0, "maximum": 45, "default": 0, "description": "Seconds to wait"},
+                wait=waited(0),
                 wait_for=text("With several jobs: wait for all of them or any one", enum=["all", "any"], default="all"),
                 pointer=text("JSON Pointer into the result, such as /rows/0", default=""),
                 offset={"type": "integer", "minimum": 0, "default": 0, "description": "First item, key or character"},

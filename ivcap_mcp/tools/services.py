@@ -17,7 +17,19 @@ from ivcap_mcp.moments import written
 from ivcap_mcp.rendering import rendered
 from ivcap_mcp.results import answer, next_call
 from ivcap_mcp.text import clip, one_line
-from ivcap_mcp.tools.builtin import CURSOR, LIMIT, MAX_BYTES, READS, RUNS, Builtin, output, schema, text
+from ivcap_mcp.tools.builtin import (
+    CURSOR,
+    DEFAULT_WAIT,
+    LIMIT,
+    MAX_BYTES,
+    READS,
+    RUNS,
+    Builtin,
+    output,
+    schema,
+    text,
+    waited,
+)
 
 if TYPE_CHECKING:
     from ivcap_mcp import arguments, calls, finding, inputs
@@ -222,7 +234,7 @@ TOOLS = (
                 ("service", "input"),
                 service=text("URN, name or tool name of the service"),
                 input={"type": "object", "description": "The service's input, as describe_service shows it"},
-                wait={"type": "number", "minimum": 0, "maximum": 45, "default": 25, "description": "Seconds to wait"},
+                wait=waited(DEFAULT_WAIT),
                 key=text(
                     "Your own name for this run: the same key and input are the same job", minLength=1, maxLength=200
                 ),

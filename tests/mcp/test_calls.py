@@ -49,6 +49,25 @@ async def test_a_complaint_about_run_service_shows_a_call_of_run_service(server:
         assert not (await client.call_tool("run_service", fits)).is_error
 
 
+@pytest.mark.parametrize(("most", "usual"), [(2.0, 2), (45.0, 25), (300.0, 25)])
+async def test_a_call_may_be_asked_to_wait_for_as_long_as_the_server_allows(
+    server: IvcapServer, most: float, usual: float
+) -> None:
+    settings = dataclasses.replace(server.backend.settings, max_wait=most)
+    async with Client(build_server(server.backend.ivcap, settings)) as client:
+        await listed(client, TOOL)
+        tools = {tool.name: tool.input_schema["properties"] for tool in (await client.list_tools()).tools}
+        assert (tools["run_service"]["wait"]["maximum"], tools["run_service"]["wait"]["default"]) == (most, usual)
+        assert (tools["get_job"]["wait"]["maximum"], tools["get_job"]["wait"]["default"]) == (most, 0)
+        order = {"service": TOOL, "input": {}, "wait": max(most, 45)}
+        done = await client.call_tool("run_service", order)
+        assert not done.is_error
+        assert done.meta
+        assert not (await client.call_tool("get_job", {"job": done.meta["ivcap/job"], "wait": most})).is_error
+        refused = await client.call_tool("run_service", {**order, "wait": max(most, 45) + 1})
+        assert text(refused).startswith("invalid_input")
+
+
 UNKNOWN = "Unknown field `stepz` was passed on; did you mean `steps`?"
 
 

@@ -67,7 +67,9 @@ async def test_the_call_after_a_cancelled_one_gets_a_job_of_its_own_unless_a_key
         assert fresh != job
         await client.call_tool("cancel_job", {"job": fresh})
         order = {"service": TOOL, "input": keyed, "key": keyed["n"], "wait": 0}
-        named = (await client.call_tool("run_service", order)).meta["ivcap/job"]
+        ordered = await client.call_tool("run_service", order)
+        assert ordered.meta
+        named = ordered.meta["ivcap/job"]
         await client.call_tool("cancel_job", {"job": named})
         same = await client.call_tool("run_service", order)
         assert named in text(same)
