@@ -306,7 +306,7 @@ class TestUndeclared:
             return close(word, words, **how)
 
         monkeypatch.setattr(difflib, "get_close_matches", counted)
-        row = {"properties": {f"{letter * 8}": {} for letter in "abcdefghijklmnopqrst"}}
+        row: dict[str, Any] = {"properties": {letter * 8: {} for letter in "abcdefghijklmnopqrst"}}
         schema = {"properties": {"rows": {"type": "array", "items": row}}}
         rows = [{f"{1000 * (at % distinct) + name:09}": 1 for name in range(20)} for at in range(1000)]
         assert undeclared_text({"rows": rows}, schema, publish(schema)) == ""
