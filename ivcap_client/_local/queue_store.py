@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,11 @@ MOST_MESSAGES = 10_000
 """Messages that wait in one queue."""
 
 MOST_QUEUES = 1000
+
+MOST_TAKEN = 16 * 1024 * 1024
+"""Bytes of messages that are taken out at once: those in a reply that is too long to be read would be lost."""
+
+log = logging.getLogger(__name__)
 
 
 class NameTaken(ValueError):
@@ -151,14 +157,27 @@ class QueueStore:
             return str(told["id"])
 
     def take(self, queue: Queue, most: int) -> list[Mapping[str, Any]]:
-        """Take messages out, the oldest first; `sender` is the service whose tool put one in, if one did."""
-        found: list[Mapping[str, Any]] = []
+        """Take messages out, the oldest first; `sender` is the service whose tool put one in, if one did.
+
+        Fewer than `most` where they are long. A file that is no message is put aside.
+        """
+        found: dict[Path, Mapping[str, Any]] = {}
+        size = 0
         with contextlib.suppress(FileNotFoundError), _lock(self._directory / queue.id):
-            for number in self._numbers(queue)[:most]:
+            for number in self._numbers(queue):
                 path = self._message(queue, number)
-                found.append(json.loads(path.read_bytes()))
+                data = path.read_bytes()
+                size += len(data)
+                if len(found) == most or (found and size > MOST_TAKEN):
+                    break
+                if (message := _message(data)) is not None:
+                    found[path] = message
+                else:
+                    log.warning("%s is no message; it is put aside, and the queue goes on without it", path)
+                    path.replace(path.with_suffix(".broken"))
+            for path in found:  # only now: none is gone that is not handed out
                 path.unlink()
-        return found
+        return list(found.values())
 
     def _read(self, id: str) -> Queue | None:
         try:
@@ -174,10 +193,18 @@ class QueueStore:
         except FileNotFoundError:
             return []
         stems = [name.removesuffix(".message") for name in names if name.endswith(".message")]
-        return sorted(int(stem) for stem in stems if stem.isdecimal())
+        return sorted(int(stem) for stem in stems if len(stem) == 20 and stem.isascii() and stem.isdecimal())
 
     def _message(self, queue: Queue, number: int) -> Path:
         return self._directory / queue.id / f"{number:020d}.message"
+
+
+def _message(data: bytes) -> Mapping[str, Any] | None:
+    try:
+        told = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return told if isinstance(told, dict) and "content" in told else None
 
 
 @contextlib.contextmanager

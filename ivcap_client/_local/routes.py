@@ -67,7 +67,7 @@ def find_stream(method: str, path: str) -> tuple[Callable[..., object], dict[str
 
 def methods(path: str) -> list[str]:
     """Return the methods that a path is known with."""
-    return sorted({method for table in (_whole, _streamed) for method, _ in table if _find(table, method, path)})
+    return sorted({method for table in (_whole, _streamed) for method, _ in list(table) if _find(table, method, path)})
 
 
 def registered() -> list[tuple[str, str]]:

@@ -23,6 +23,8 @@ _MOST_LOOKED_AT: Final = 2_000
 _MOST_TOLD: Final = 5
 _MOST_COMPARED: Final = 200
 """Names in one object that are compared, on either side: each pair takes some microseconds."""
+_MOST_PAIRS: Final = 10_000
+"""Names that are compared in one input, with each other: half a second at most. After that nothing more is told."""
 _NEAR: Final = 0.75
 """Likeness from which on a name is taken for a slip, as `difflib` counts it: two letters swapped in a word of eight."""
 _BRANCHES: Final = ("anyOf", "oneOf")
@@ -55,6 +57,7 @@ def undeclared(value: Any, doc: Doc, names: Mapping[str, str], within: str = "")
         within: Name of the argument that carries the whole input; empty where the arguments are the input.
     """
     found: list[Undeclared] = []
+    slips = _Slips()
     waiting: list[tuple[str, Any, Sequence[Node]]] = [(within, value, (doc.root,))]
     for looked_at, (where, here, schemas) in enumerate(waiting):  # grows while it is walked
         if looked_at >= _MOST_LOOKED_AT or len(found) >= _MOST_TOLD:
@@ -65,7 +68,7 @@ def undeclared(value: Any, doc: Doc, names: Mapping[str, str], within: str = "")
             for part in parts:
                 for name, schema in part.get("properties", {}).items():
                     properties.setdefault(name, []).append(schema)
-            found += _beside(where, here, properties, names)
+            found += _beside(where, here, properties, names, slips)
             waiting += [
                 (_at(where, names.get(name, name)), here[name], schemas)
                 for name, schemas in properties.items()
@@ -88,14 +91,29 @@ def near(name: str, declared: Sequence[str]) -> str:
     return plain[found[0]] if found else ""
 
 
+class _Slips:
+    """What was meant by names, as often as they come: the objects of a list all have the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], dict[str, str]] = {}
+        self._left = _MOST_PAIRS
+
+    def near(self, name: str, declared: Sequence[str]) -> str:
+        known = self._known.setdefault(tuple(declared), {})
+        if name not in known:
+            self._left -= len(declared)
+            known[name] = near(name, declared) if self._left >= 0 else ""
+        return known[name]
+
+
 def _beside(
-    where: str, here: dict[str, Any], properties: Mapping[str, Any], names: Mapping[str, str]
+    where: str, here: dict[str, Any], properties: Mapping[str, Any], names: Mapping[str, str], slips: _Slips
 ) -> Iterator[Undeclared]:
-    free = [one_line(names.get(name, name), 60) for name in properties if name not in here and name != SCHEMA_KEY]
+    free = [names.get(name, name) for name in properties if name not in here and name != SCHEMA_KEY][:_MOST_COMPARED]
     strange = [name for name in here if name not in properties and name != SCHEMA_KEY]
     for name in strange[:_MOST_COMPARED]:
-        if meant := near(name, free):
-            yield Undeclared(clip(_at(where, one_line(name, 100)), 400), _at(where, meant))
+        if meant := slips.near(name, free):
+            yield Undeclared(clip(_at(where, one_line(name, 100)), 400), _at(where, one_line(meant, 60)))
 
 
 def _parts(doc: Doc, schemas: Sequence[Node]) -> list[Node]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ivcap_client._local import openapi, platform, routes, secrets_kept
+from ivcap_client._local import openapi, platform, queue_store, routes, secrets_kept
 from tests.local.conftest import Asker
 
 UUID = "44444444-4444-5444-8444-444444444444"
@@ -180,6 +180,30 @@ def test_a_refused_secret_is_not_repeated_in_the_refusal(ask: Asker, told: objec
 
 
 # Queues
+
+
+def test_a_file_that_is_no_message_neither_stops_a_queue_nor_costs_the_others(ask: Asker) -> None:
+    queue = json.loads(ask("POST", "/1/queues", body({"name": "torn"})).body)["id"]
+    for number in range(3):
+        ask.json("POST", f"/1/queues/{queue}/messages", body=body({"n": number}))
+    place = ask.platform.store.hidden / "queues" / queue.rpartition(":")[2]
+    sorted(place.glob("*.message"))[1].write_text("{")
+    (place / "9.message").write_text("{}")
+    taken = ask.json("GET", f"/1/queues/{queue}/messages")["messages"]
+    assert [one["content"]["n"] for one in taken] == [0, 2]
+    assert ask.json("GET", f"/1/queues/{queue}/messages")["messages"] == []
+
+
+def test_no_more_is_taken_out_of_a_queue_than_a_reply_can_hold(ask: Asker) -> None:
+    queue = json.loads(ask("POST", "/1/queues", body({"name": "long"})).body)["id"]
+    for number in range(6):  # each six times as long in a reply, which is ASCII
+        told = json.dumps({"n": number, "text": "ä" * 520_000}, ensure_ascii=False).encode()
+        ask.json("POST", f"/1/queues/{queue}/messages", body=told)
+    numbers: list[int] = []
+    while taken := ask.json("GET", f"/1/queues/{queue}/messages", limit="100")["messages"]:
+        assert len(json.dumps(taken)) <= queue_store.MOST_TAKEN
+        numbers += [one["content"]["n"] for one in taken]
+    assert numbers == list(range(6))
 
 
 def test_messages_leave_a_queue_once_and_in_the_order_they_came(ask: Asker) -> None:

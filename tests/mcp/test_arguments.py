@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 import pytest
@@ -292,6 +293,24 @@ class TestUndeclared:
     def test_it_can_be_said_of_any_input_and_stays_short(self, value: Any) -> None:
         loop = {"properties": {"a": {"$ref": "#"}, "b": {"items": {"$ref": "#"}}}}
         assert len(undeclared_text(value, loop, publish(loop))) < 5_000
+
+    @pytest.mark.parametrize(("distinct", "pairs"), [(1, 400), (1000, 10_000)])
+    def test_the_names_in_a_long_list_are_compared_once_each_and_not_without_end(
+        self, distinct: int, pairs: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        compared = []
+        close = difflib.get_close_matches
+
+        def counted(word: str, words: Any, **how: Any) -> list[str]:
+            compared.append(len(words))
+            return close(word, words, **how)
+
+        monkeypatch.setattr(difflib, "get_close_matches", counted)
+        row: dict[str, Any] = {"properties": {letter * 8: {} for letter in "abcdefghijklmnopqrst"}}
+        schema = {"properties": {"rows": {"type": "array", "items": row}}}
+        rows = [{f"{1000 * (at % distinct) + name:09}": 1 for name in range(20)} for at in range(1000)]
+        assert undeclared_text({"rows": rows}, schema, publish(schema)) == ""
+        assert 0 < sum(compared) <= pairs
 
     def test_a_misspelt_field_is_named_where_it_is_missed_or_refused(self) -> None:
         [missed] = check({"station": 1}, {"properties": {"stations": {"type": "integer"}}, "required": ["stations"]})
