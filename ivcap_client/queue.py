@@ -89,7 +89,10 @@ class Queue(Handle[QueueRecord]):
         return await queues.put(self._async_port, self.id, message, schema)
 
     def dequeue(self, limit: int = 1) -> tuple[Message, ...]:
-        """Take messages out, the oldest first; none if there are none. There is no way to give one back."""
+        """Take messages out, the oldest first; none if there are none. There is no way to give one back.
+
+        An embedded platform gives fewer than `limit` at once where they are longer than 16 MiB together.
+        """
         return run(queues.take(self._port, self.id, limit))
 
     async def dequeue_async(self, limit: int = 1) -> tuple[Message, ...]:

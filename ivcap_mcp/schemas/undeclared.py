@@ -68,7 +68,8 @@ def undeclared(value: Any, doc: Doc, names: Mapping[str, str], within: str = "")
             for part in parts:
                 for name, schema in part.get("properties", {}).items():
                     properties.setdefault(name, []).append(schema)
-            found += _beside(where, here, properties, names, slips)
+            if not any("patternProperties" in part for part in parts):  # else names like a declared one may be meant
+                found += _beside(where, here, properties, names, slips)
             waiting += [
                 (_at(where, names.get(name, name)), here[name], schemas)
                 for name, schemas in properties.items()

@@ -270,6 +270,11 @@ class TestUndeclared:
                 "Unknown field `a.nme` was passed on; did you mean `a.name`?",
             ),
             ({"properties": {"a": {}}, "patternProperties": {"^x_": {}}}, {"x_1": 1}, ""),
+            (
+                {"properties": {"station_default": {}}, "patternProperties": {"^station_": {}}},
+                {"station_defaults": 1},
+                "",  # declared by the pattern
+            ),
         ],
     )
     def test_it_is_named_with_what_was_probably_meant(self, schema: Any, value: Any, told: str) -> None:

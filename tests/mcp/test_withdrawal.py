@@ -67,6 +67,10 @@ async def test_streams_and_calls_end_when_their_token_is_removed_and_others_go_o
     async with anna.http, bert.http:
         await anna.hello()
         await bert.hello()
+        with anyio.fail_after(60):  # the call below waits for its job, not for the service
+            ready = anna.message("tools/call", {"name": "rehearsal", "arguments": {"steps": 0}})
+            while "not_ready" in (await anna.http.post(url, json=ready)).text:
+                await anyio.lowlevel.checkpoint()
         async with (
             anna.http.stream("GET", url) as hears,
             anna.http.stream("POST", url, json=call) as waits,
