@@ -41,10 +41,11 @@ def run(given: argparse.Namespace) -> int:
 
 def _serve(given: argparse.Namespace) -> None:
     serve_options.fitting(given, group.acts_as(given))
-    if given.transport == "http" and group.wanted(given, target.environment(given.env_file)):
-        _serve_group(given)
+    env = target.environment(given.env_file)
+    if given.transport == "http" and group.wanted(given, env):
+        _serve_group(given, env)
         return
-    server, env = prepared(given, stdio=given.transport == "stdio")
+    server, env = prepared(given, stdio=given.transport == "stdio", env=env)
     for root in given.allow_root:
         if not root.expanduser().is_dir():
             _say(f"ivcap-mcp: --allow-root {root} is no directory (yet): no file there can be uploaded")
@@ -78,10 +79,9 @@ def _serve_http(given: argparse.Namespace, server: IvcapServer, env: dict[str, s
     anyio.run(_closing, server, serving)
 
 
-def _serve_group(given: argparse.Namespace) -> None:
+def _serve_group(given: argparse.Namespace, env: dict[str, str]) -> None:
     from ivcap_mcp.http import serve_http
 
-    env = target.environment(given.env_file)
     options = target.options(given)
 
     def connect(auth: Any = None) -> IVCAP:
@@ -101,13 +101,15 @@ async def _closing(server: IvcapServer, serve: Callable[[], Awaitable[None]]) ->
         await serve()
 
 
-def prepared(given: argparse.Namespace, *, stdio: bool) -> tuple[IvcapServer, dict[str, str]]:
-    """The server these options describe. Nothing is asked of the platform yet.
+def prepared(
+    given: argparse.Namespace, *, stdio: bool, env: dict[str, str] | None = None
+) -> tuple[IvcapServer, dict[str, str]]:
+    """The server these options describe, in the environment they name. Nothing is asked of the platform yet.
 
     Raises:
         ConfigError: The options do not fit together.
     """
-    env = target.environment(given.env_file)
+    env = target.environment(given.env_file) if env is None else env
     connected = target.connect(target.options(given), env)
     settings = _settings(given, env, connected, stdio=stdio)
     if getattr(given, "no_wait", False):

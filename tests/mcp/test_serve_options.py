@@ -87,3 +87,12 @@ def test_directories_for_uploads_are_refused_over_http_and_missing_ones_are_told
 def test_who_names_a_file_of_tokens_is_told_to_fill_that_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["serve", *HTTP, "--tokens-file", "/no/such/tokens"]) == 2
     assert "`ivcap-mcp tokens add --tokens-file /no/such/tokens NAME`" in capsys.readouterr().err
+
+
+def test_a_bad_line_of_the_settings_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    named = tmp_path / "named.env"
+    named.write_text(f"no such line\nIVCAP_LOCAL_DIR={tmp_path / 'store'}\n")
+    assert run(["serve", *HTTP, "--env-file", str(named), "--max-wait", "0"]) == 2
+    assert [one for one in caplog.messages if "passed over" in one] == [
+        f"{named}, line 1: this is no KEY=VALUE and was passed over"
+    ]
