@@ -98,7 +98,7 @@ def _write(
     content = json_body(request)
     if not isinstance(content, dict):
         raise invalid("body", "an aspect is a JSON object")
-    if platform.catalogue().owns(entity, schema):
+    if stated_by_services(entity, schema) and platform.catalogue().owns(entity, schema):
         raise forbidden(f"{schema} of {entity} is stated by the service's own program; change that instead")
     kind = (header(request, "content-type") or "application/json").partition(";")[0].strip().lower()
     if kind in ("application/octet-stream", "text/plain", "application/x-www-form-urlencoded", ""):
