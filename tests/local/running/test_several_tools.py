@@ -29,6 +29,10 @@ def test_each_tool_is_a_service_and_all_share_one_process(desk: Desk) -> None:
         query = f"/1/aspects?entity={second}&schema=urn:sd-core:schema.ai-tool.1&include-content=true"
         (aspect,) = client.ask("GET", query)[1]["items"]
         assert (aspect["content"]["name"], aspect["content"]["service-id"]) == ("other_one", second)
+        for schema, answer in (("urn:sd-core:schema.ai-tool.1", 403), ("urn:example:schema:note.1", 200)):
+            stated = client.ask("POST", f"/1/aspects?entity={second}&schema={schema}", {"name": "mine"})
+            assert stated[0] == answer, "its program alone says what a tool is; anybody may speak of it"
+        assert client.ask("DELETE", f"/1/aspects/{aspect['id']}")[0] == 403
         _, read = client.ask("GET", f"/1/services2/{second}")
         assert (read["status"], read["controller"]["path"]) == ("active", "/other")
         # A client that knew the tool before the file changed: the job says so, and nothing else is run instead.
