@@ -254,11 +254,9 @@ class ArtifactStore:
         )
         return tuple(row[0] for row in rows)
 
-    def mark_partial(self, id: str) -> None:
-        """Let lists see that bytes have arrived."""
-        self._store.index.write(
-            lambda c: c.execute("UPDATE artifacts SET status = 'partial' WHERE id = ? AND status = 'pending'", (id,))
-        )
+    def so_far(self, id: str) -> str:
+        """Return the status of an upload that has not ended: `partial` once a byte is here."""
+        return "partial" if self.uploads.offset(id) else "pending"
 
     def apply(self, connection: Connection, id: str, record: Record) -> None:
         """Replace the rows of one record: the artifact's own, and what the platform states about it."""
@@ -272,8 +270,7 @@ class ArtifactStore:
         own = (
             id,
             artifact.name,
-            # Bytes may have come before this record was written again, or this index was made.
-            "partial" if artifact.status == "pending" and self.uploads.offset(id) else artifact.status,
+            artifact.status,
             artifact.size,
             artifact.mime_type,
             artifact.policy,

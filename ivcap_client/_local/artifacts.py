@@ -31,10 +31,13 @@ MOST_NAME = 1024
 SPARE = 128 * 1024
 """Bytes that must be free beside an artifact's own, for its record and the index."""
 
+_STATUS = "CASE status WHEN 'pending' THEN so_far(id) ELSE status END"
+"""Whether bytes of an unfinished upload have come is told by its file alone, so no crash can leave it untrue."""
+
 FIELDS = {
     "id": "('urn:ivcap:artifact:' || id)",
     "name": "name",
-    "status": "status",
+    "status": _STATUS,
     "size": "size",
     "mime-type": "mime_type",
     "policy": "policy",
@@ -43,7 +46,7 @@ FIELDS = {
 _ORDER = {
     "id": "id",
     "name": "coalesce(name, '')",
-    "status": "coalesce(status, '')",
+    "status": f"coalesce({_STATUS}, '')",
     "size": "coalesce(size, -1)",
     "mime_type": "coalesce(mime_type, '')",
     "policy": "coalesce(policy, '')",
@@ -72,6 +75,7 @@ def list_artifacts(platform: LocalPlatform, request: Request) -> Response:
     )
 
     def work(connection: Connection) -> list[tuple[Any, ...]]:
+        connection.create_function("so_far", 1, platform.store.artifacts.so_far)
         return list(
             rows(connection, [("artifacts", where)], ["id", "record"], order, asked.after, most=asked.limit + 1)
         )

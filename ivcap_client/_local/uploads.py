@@ -110,8 +110,6 @@ class Uploads:
                 if digest is None:
                     os.ftruncate(handle, 0)
                     raise WrongOffset(_DAMAGED, 0)
-            if offset == 0:
-                self._artifacts.mark_partial(id)
             at = offset
             try:
                 for piece in _pieces(data):

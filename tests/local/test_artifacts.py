@@ -82,6 +82,9 @@ def test_an_artifact_of_size_0_is_ready_at_once(ask: Asker, base_dir: Path) -> N
 
 def test_known_length_is_ready_at_the_end_and_partial_before(ask: Asker) -> None:
     made = ask.create("a", 6)
+    assert ask.patch(made["data-href"], 0, b"").status == 204
+    (begun,) = ask.json("GET", "/1/artifacts", filter="status = pending")["items"]
+    assert (begun["id"], begun["status"]) == (made["id"], "pending"), "no byte has come"
     reply = ask.patch(made["data-href"], 0, b"abc")
     assert (reply.status, reply.headers["upload-offset"]) == (204, "3")
     read = ask.json("GET", "/1/artifacts/" + made["id"])
