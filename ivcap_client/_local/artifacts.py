@@ -10,8 +10,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from .._core.messages import Request, Response
-from ..later import later
-from . import times
+from . import filters, times
 from .artifact_record import LocalArtifact, of_record
 from .asked import header, in_path, listing, page, present, reply
 from .identity import ACCOUNT, urn, uuid_of
@@ -22,10 +21,7 @@ from .refusals import invalid, no_room
 from .routes import route
 
 if TYPE_CHECKING:
-    from . import filters
     from .platform import LocalPlatform
-else:
-    filters = later("ivcap_client._local.filters")
 
 MOST_NAME = 1024
 SPARE = 128 * 1024

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .._core.messages import BlockingBody, Request, Response
-from ..later import later
-from . import event_query
+from . import event_query, filters
 from .asked import flag, header, in_path, listing, page, parameters, present, reply
 from .bodies import StreamedBody
 from .event_query import EventQuery
@@ -23,10 +22,7 @@ from .refusals import Refusal, missing
 from .routes import route, stream
 
 if TYPE_CHECKING:
-    from . import filters
     from .platform import LocalPlatform
-else:
-    filters = later("ivcap_client._local.filters")
 
 FIELDS = {
     "id": "('urn:ivcap:job:' || id)",

@@ -6,8 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from .._core.messages import Request, Response
-from ..later import later
-from . import times
+from . import filters, times
 from .asked import listing, ordered, page, present, reply
 from .identity import ACCOUNT
 from .refusals import missing, not_here
@@ -15,10 +14,7 @@ from .routes import route
 from .services import FIELDS, parameters_of, record_of, status_of
 
 if TYPE_CHECKING:
-    from . import filters
     from .platform import LocalPlatform
-else:
-    filters = later("ivcap_client._local.filters")
 
 _INSTEAD = (
     "definitions of /1/services are container workflows, which are not run here; use /1/services2, or --service to run"

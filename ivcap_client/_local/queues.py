@@ -7,8 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from .._core.messages import Request, Response
-from ..later import later
-from . import reach_rules, times
+from . import filters, reach_rules, times
 from .asked import header, json_body, listing, ordered, page, parameters, present, reply, whole_body
 from .identity import ACCOUNT
 from .queue_store import Full, NameTaken, Queue
@@ -16,10 +15,7 @@ from .refusals import bad_request, conflict, invalid, missing
 from .routes import route
 
 if TYPE_CHECKING:
-    from . import filters
     from .platform import LocalPlatform
-else:
-    filters = later("ivcap_client._local.filters")
 
 FIELDS = frozenset({"id", "name", "description"})
 MOST_NAME = 256

@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .._core.messages import Request, Response
-from ..later import later
-from . import times
+from . import filters, times
 from .asked import listing, ordered, page, present, reply
 from .catalogue import Service
 from .identity import ACCOUNT
@@ -18,10 +17,7 @@ from .refusals import missing
 from .routes import route
 
 if TYPE_CHECKING:
-    from . import filters
     from .platform import LocalPlatform
-else:
-    filters = later("ivcap_client._local.filters")
 
 REST = "urn:ivcap:schema.service.rest.1"
 BATCH = "urn:ivcap:schema.service.batch.1"

@@ -6,18 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from .._core.messages import Request, Response
-from ..later import later
-from . import secrets_kept
+from . import filters, secrets_kept
 from .asked import json_body, listing, page, parameters, present, reply
 from .refusals import bad_request, invalid, missing
 from .routes import route
 from .secrets_kept import Secret
 
 if TYPE_CHECKING:
-    from . import filters
     from .platform import LocalPlatform
-else:
-    filters = later("ivcap_client._local.filters")
 
 MOST_NAME = 256
 MOST_VALUE = 64 * 1024
