@@ -63,7 +63,7 @@ class Places:
         others: list[Node] = []
         items: list[Node] = []
         tuples: list[tuple[Nodes, Nodes]] = []
-        for node in reached(nodes, self._onward):
+        for node in speaking(self._doc, nodes):
             for name, schema in node.get("properties", {}).items():
                 declared.setdefault(name, []).append(schema)
             others.extend(node.get("patternProperties", {}).values())
@@ -77,12 +77,18 @@ class Places:
         known = {name: _once(found) for name, found in declared.items()}
         return Place(known, _once(others), _once(items), tuple(tuples))
 
-    def _onward(self, node: Node) -> Iterator[Node | None]:
-        yield target(self._doc, node)
+
+def speaking(doc: Doc, nodes: Iterable[Node]) -> list[Node]:
+    """Return every schema that may say something about a value of `nodes`: all conjuncts and all alternatives."""
+
+    def onward(node: Node) -> Iterator[Node | None]:
+        yield target(doc, node)
         for keyword in ("allOf", "anyOf", "oneOf"):
             yield from node.get(keyword, ())
         yield from (node.get(keyword) for keyword in ("if", "then", "else"))
         yield from node.get("dependentSchemas", {}).values()
+
+    return reached(nodes, onward)
 
 
 def _once(nodes: Iterable[Node]) -> Nodes:

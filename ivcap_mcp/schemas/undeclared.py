@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ivcap_client.schemas.keywords import Node
-from ivcap_client.schemas.kinds import conjuncts
 from ivcap_client.schemas.reading import Doc
 
 from ..text import clip, one_line
 from .keys import SCHEMA_KEY
+from .places import speaking
 
 _MOST_LOOKED_AT: Final = 2_000
 _MOST_TOLD: Final = 5
@@ -27,8 +27,6 @@ _MOST_PAIRS: Final = 10_000
 """Names that are compared in one input, with each other: half a second at most. After that nothing more is told."""
 _NEAR: Final = 0.75
 """Likeness from which on a name is taken for a slip, as `difflib` counts it: two letters swapped in a word of eight."""
-_BRANCHES: Final = ("anyOf", "oneOf")
-_ONE: Final = ("if", "then", "else")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def undeclared(value: Any, doc: Doc, names: Mapping[str, str], within: str = "")
     for looked_at, (where, here, schemas) in enumerate(waiting):  # grows while it is walked
         if looked_at >= _MOST_LOOKED_AT or len(found) >= _MOST_TOLD:
             break
-        parts = _parts(doc, schemas)
+        parts = speaking(doc, schemas)
         if isinstance(here, dict):
             properties: dict[str, list[Node]] = {}
             for part in parts:
@@ -115,21 +113,6 @@ def _beside(
     for name in strange[:_MOST_COMPARED]:
         if meant := slips.near(name, free):
             yield Undeclared(clip(_at(where, one_line(name, 100)), 400), _at(where, one_line(meant, 60)))
-
-
-def _parts(doc: Doc, schemas: Sequence[Node]) -> list[Node]:
-    """Every schema that may say something about a value: all of their conjuncts and of their alternatives."""
-    found = conjuncts(doc, *schemas)
-    known = {id(part) for part in found}
-    for part in found:  # grows while it is walked
-        inner = [branch for keyword in _BRANCHES for branch in part.get(keyword, ())]
-        inner += [part[keyword] for keyword in _ONE if keyword in part]
-        inner += list(part.get("dependentSchemas", {}).values())
-        for each in conjuncts(doc, *inner) if inner else ():
-            if id(each) not in known:
-                known.add(id(each))
-                found.append(each)
-    return found
 
 
 def _at(where: str, name: str) -> str:
